@@ -1,0 +1,2 @@
+//! The everlog binary.
+fn main() {}

@@ -1,0 +1,106 @@
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::WorkerKey;
+
+/// What can go wrong in a store. Cheap to clone, since one failed sync fails every batch that
+/// waited for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An append does not continue the oplog: somebody else wrote it, or the caller lost count.
+    #[error(
+        "append to worker {worker} starts at entry {found}, but its oplog continues with entry {expected}; load the worker again"
+    )]
+    Conflict {
+        /// Whose oplog.
+        worker: WorkerKey,
+        /// The index that comes next.
+        expected: u64,
+        /// The first index of the append.
+        found: u64,
+    },
+
+    /// The batch contradicts itself.
+    #[error("refused batch: {detail}")]
+    InvalidBatch {
+        /// What is wrong with it.
+        detail: String,
+    },
+
+    /// Something is larger than the store takes.
+    #[error("{found} {what}, but at most {limit} are allowed")]
+    Limit {
+        /// What was counted.
+        what: &'static str,
+        /// The most that is allowed.
+        limit: usize,
+        /// What was asked for.
+        found: usize,
+    },
+
+    /// A write or a sync failed earlier. What is on the disk is unknown until the store is opened
+    /// again, so nothing more is acknowledged.
+    #[error(
+        "the store accepts nothing since a write failed: {reason}; check the disk, then restart the server: it finds everything that was acknowledged, or says what is missing"
+    )]
+    Poisoned {
+        /// What failed first.
+        reason: String,
+    },
+
+    /// Stored bytes are not what was written.
+    #[error("damaged data: {place}: {detail}. {advice}")]
+    Corrupt {
+        /// The worker and entry, the record or the file.
+        place: String,
+        /// What was expected and what was found.
+        detail: String,
+        /// What to do.
+        advice: &'static str,
+    },
+
+    /// Something was acknowledged and is not there any more.
+    #[error(
+        "acknowledged data is missing in {directory}: {what}: {acknowledged} was acknowledged, {found} is stored ({others} more like this). \
+         The files were damaged or replaced: restore the directory from a backup, or start with `accept_loss` to go on without what is missing"
+    )]
+    LostTail {
+        /// The state directory.
+        directory: PathBuf,
+        /// The worker or record that lost something; the first of them.
+        what: String,
+        /// What must be there.
+        acknowledged: String,
+        /// What is there.
+        found: String,
+        /// How many further workers and records lost something.
+        others: usize,
+    },
+
+    /// Another process uses the state directory.
+    #[error("{directory} is in use by {holder}; stop it or choose another directory")]
+    Locked {
+        /// The state directory.
+        directory: PathBuf,
+        /// The process that holds the lock, as far as it is known.
+        holder: String,
+    },
+
+    /// The operating system refused.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Arc<io::Error>,
+    },
+
+    /// The store was closed before the batch was stored.
+    #[error("the store is closed; the batch was not stored")]
+    Closed,
+}

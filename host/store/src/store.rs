@@ -1,0 +1,185 @@
+use std::ops::Bound;
+
+use futures::channel::oneshot;
+use futures::future::BoxFuture;
+
+use crate::{Batch, Digest, Space, StoreError, WorkerKey};
+
+/// The largest blob, in bytes.
+pub const MAX_BLOB_BYTES: usize = 256 * 1024 * 1024;
+
+/// Runs once, on the thread that commits, when a batch is durable or has failed. It must be short:
+/// the next batches wait for it. It may call [`Store::submit`].
+pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Entries of one oplog as they were appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Index of the first entry in `bytes`.
+    pub first: u64,
+    /// Index of the last entry in `bytes`.
+    pub last: u64,
+    /// What [`Append::bytes`](crate::Append::bytes) held.
+    pub bytes: Vec<u8>,
+}
+
+/// A range of keys in one [`Space`]; an empty or inverted range holds no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Where it starts.
+    pub start: Bound<Vec<u8>>,
+    /// Where it ends.
+    pub end: Bound<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Every key of the space.
+    pub const fn all() -> Self {
+        Self { start: Bound::Unbounded, end: Bound::Unbounded }
+    }
+
+    /// Every key that starts with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> Self {
+        // The first key behind the range: the prefix without trailing 0xFF, its last byte raised by
+        // one.
+        let kept = prefix.iter().rposition(|byte| *byte != 0xFF).map_or(0, |last| last + 1);
+        let mut end = prefix[..kept].to_vec();
+        let end = match end.last_mut() {
+            Some(byte) => {
+                *byte += 1;
+                Bound::Excluded(end)
+            }
+            None => Bound::Unbounded,
+        };
+        Self { start: Bound::Included(prefix.to_vec()), end }
+    }
+}
+
+/// The direction of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From the smallest key up.
+    Forward,
+    /// From the largest key down.
+    Backward,
+}
+
+/// Whether a store still accepts batches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Ok,
+    /// A write or a sync failed; nothing is acknowledged until the store is opened again.
+    Poisoned {
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// What an engine does. All of it is checked by the conformance suite.
+///
+/// Futures must be polled inside a tokio runtime: engines move long reads to its blocking threads.
+pub trait Store: Send + Sync + 'static {
+    /// Hands `batch` over to be made durable, then `done` is called, exactly once.
+    ///
+    /// Batches from one thread take effect in the order of their submission. A batch that is
+    /// refused ([`StoreError::Conflict`], [`StoreError::InvalidBatch`], [`StoreError::Limit`])
+    /// changes nothing and does not hinder the others. After a failed write or sync every batch
+    /// gets [`StoreError::Poisoned`].
+    ///
+    /// Does not wait for the disk; it may wait for room while the engine holds as much as it may
+    /// buffer.
+    fn submit(&self, batch: Batch, done: Done);
+
+    /// The records of `worker`'s oplog that hold entries with an index of at least `from`, in
+    /// order; so the first one may start before `from`. Stops before the record that would take the
+    /// sum of bytes above `limit_bytes`, but returns at least one record if there is any. Empty at
+    /// the end of the oplog, and for a worker that has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if a record is damaged or missing.
+    fn read_log(
+        &self,
+        worker: &WorkerKey,
+        from: u64,
+        limit_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<LogRecord>, StoreError>>;
+
+    /// Index of the last entry of `worker`'s oplog; `None` if it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the record that holds it is damaged.
+    fn last_index(&self, worker: &WorkerKey) -> BoxFuture<'_, Result<Option<u64>, StoreError>>;
+
+    /// The value of a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is damaged.
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Up to `limit` records of `space` with keys in `range`, as pairs of key and value, as they
+    /// are at one moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if one of them is damaged.
+    fn scan(
+        &self,
+        space: Space,
+        range: KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>>;
+
+    /// Stores a blob under its digest; durable when the future resolves. Storing what is there
+    /// already is cheap.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] above [`MAX_BLOB_BYTES`], [`StoreError::Poisoned`],
+    /// [`StoreError::Io`].
+    fn put_blob(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, StoreError>>;
+
+    /// The blob with this digest, checked against it; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the bytes do not have this digest, [`StoreError::Io`].
+    fn get_blob(&self, digest: &Digest) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Whether batches are still accepted, and why not. Cheap; for `/readyz`.
+    fn health(&self) -> Health;
+
+    /// How many replicas receive each batch beside the primary; 0 for an engine without
+    /// replication.
+    fn replicas(&self) -> u32;
+
+    /// Waits until everything acknowledged so far is on min(`count`, [`Store::replicas`]) replicas;
+    /// with 0 replicas it resolves at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`] if the store was poisoned meanwhile.
+    fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Submits `batch` and waits until it is durable.
+///
+/// # Errors
+/// Those of [`Store::submit`]; [`StoreError::Closed`] if the store went away without an answer.
+pub async fn commit(store: &dyn Store, batch: Batch) -> Result<(), StoreError> {
+    let (sender, receiver) = oneshot::channel();
+    // A caller that no longer waits is fine: the batch is stored all the same.
+    store.submit(batch, Box::new(move |outcome| drop(sender.send(outcome))));
+    receiver.await.unwrap_or(Err(StoreError::Closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_before_the_next_prefix() {
+        let end = |prefix: &[u8]| KeyRange::prefix(prefix).end;
+        assert_eq!(end(b"ab"), Bound::Excluded(b"ac".to_vec()));
+        assert_eq!(end(b"a\xFF\xFF"), Bound::Excluded(b"b".to_vec()));
+        assert_eq!(end(b"\xFF"), Bound::Unbounded);
+        assert_eq!(end(b""), Bound::Unbounded);
+    }
+}

@@ -1,1 +1,4 @@
 //! Skeleton.
+
+pub mod exports;
+pub mod value;

@@ -1,0 +1,1 @@
+//! WIT values as WAVE text, the notation of the component tools.

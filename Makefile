@@ -1,0 +1,70 @@
+# Every way to build, try and test everlog. `make` alone lists the verbs.
+# Everything uses the release profile, so that the engine is compiled once; only the two pure crates,
+# which do not depend on it, are tested with the dev profile for its overflow checks.
+
+EVERLOG := target/release/everlog
+GUESTS := components/target/wasm32-wasip2/release
+PURE := -p everlog-oplog -p everlog-store
+TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench components build lint clean setup setup-tests
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: build components ## start a server on 127.0.0.1:7070 with its state in ./data, and the examples on it
+	@$(EVERLOG) serve & server=$$!; \
+	trap 'kill -TERM $$server 2>/dev/null; wait $$server; exit' INT TERM; \
+	until $(EVERLOG) component list >/dev/null 2>&1; do \
+		kill -0 $$server 2>/dev/null || { wait $$server; exit; }; \
+		sleep 0.1; \
+	done; \
+	for guest in counter todo ticker; do \
+		$(EVERLOG) component add $$guest $(GUESTS)/$$guest.wasm || exit; \
+	done; \
+	echo; \
+	echo "Try these, and again after killing the server (kill -9 $$server; make run):"; \
+	echo "  curl -X POST localhost:7070/v1/workers/counter/mary/invoke/add -d '[5]'"; \
+	echo "  curl -X POST localhost:7070/v1/workers/todo/mary/invoke/add -d '{\"title\": \"buy milk\"}'"; \
+	echo "  curl localhost:7070/v1/workers/counter/mary/oplog"; \
+	wait $$server
+
+test: lint build components setup-tests ## everything that must hold: format, lints, all tests
+	cargo nextest run $(PURE)
+	cargo nextest run --release --workspace --exclude everlog-oplog --exclude everlog-store
+	cargo test --release --workspace --doc --quiet
+
+check: lint setup-tests ## the quick part of test: format, lints, the journal, the house rules
+	cargo nextest run -p everlog-oplog
+	cargo nextest run --release -p everlog-tests --test tidy
+
+bench: build components ## measure, and print the table of ratios
+	cargo run --release --quiet -p everlog-tests --bin bench
+
+components: setup ## compile the guests of components/
+	cd components && cargo build --release
+
+build: setup ## compile the server
+	cargo build --release -p everlog
+
+lint: setup ## format and lints of host, tests and guests, warnings as errors
+	cargo fmt --all --check
+	cd components && cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	cd components && cargo clippy --release -- -D warnings
+
+clean: ## remove what was compiled; ./data stays
+	cargo clean
+	cd components && cargo clean
+
+setup: ## install the toolchain and the wasm target if they are missing
+	@command -v rustup >/dev/null || { echo "rustup is needed, see https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is needed as the linker, as in: apt install build-essential"; exit 1; }
+	@rustup toolchain list | grep -q '^$(TOOLCHAIN)' \
+		|| rustup toolchain install $(TOOLCHAIN) --profile minimal -c clippy -c rustfmt
+	@rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx wasm32-wasip2 \
+		|| rustup target add wasm32-wasip2 --toolchain $(TOOLCHAIN)
+
+setup-tests: setup ## install cargo-nextest if it is missing
+	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked

@@ -1,0 +1,179 @@
+//! A server under test: the real binary on a free port with a data directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use rand::Rng as _;
+use tempfile::TempDir;
+
+use crate::api::{Api, Component};
+use crate::fixtures::Fixture;
+use crate::process::{Process, everlog};
+use crate::wait;
+
+/// Ports are drawn from here: below the range from which Linux takes the ports of outgoing
+/// connections, so that a port stays free while its server is down.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// How often another port is tried if a test in another process was quicker.
+const START_ATTEMPTS: u32 = 5;
+
+/// How many lines of the server's own log a failing test shows.
+const LOG_LINES_SHOWN: usize = 60;
+
+/// A running server. Dropping it kills it and removes its data.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    port: u16,
+    flags: Vec<String>,
+    directory: TempDir,
+    api: Api,
+}
+
+impl Server {
+    /// Starts a server with the defaults on an empty data directory.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with further flags of `everlog serve`.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_with(flags: &[&str]) -> Self {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        for _ in 0..START_ATTEMPTS {
+            let directory = TempDir::with_prefix("everlog-test-").expect("a temporary directory");
+            let port = free_port();
+            let process = spawn(port, directory.path(), &flags);
+            let api = Api::new(port);
+            let mut server = Self { process, port, flags: flags.clone(), directory, api };
+            if server.becomes_ready().await {
+                return server;
+            }
+            assert!(server.log().contains("in use"), "the server did not start");
+        }
+        panic!("no free port in {START_ATTEMPTS} attempts");
+    }
+
+    /// Returns the client side of the server.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Returns the port, which stays the same across restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the process id of the running server.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Returns the data directory.
+    pub fn data_directory(&self) -> PathBuf {
+        data_directory(self.directory.path())
+    }
+
+    /// Uploads a guest under its own name.
+    pub async fn deploy(&self, fixture: &Fixture) -> Component {
+        self.api.deploy(fixture.name, fixture.bytes()).await
+    }
+
+    /// Kills the server with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts the server again on the same port and data.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_again(&mut self) {
+        self.process = spawn(self.port, self.directory.path(), &self.flags);
+        assert!(self.becomes_ready().await, "the server did not start again");
+    }
+
+    /// Kills the server with SIGKILL and starts it again.
+    pub async fn restart_after_kill(&mut self) {
+        self.kill();
+        self.start_again().await;
+    }
+
+    /// Sends SIGTERM and waits until the server has ended.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.process.signal("TERM");
+        self.process.end().await
+    }
+
+    /// Returns what the server wrote to its standard output and error in all its lives.
+    #[expect(clippy::disallowed_methods, reason = "the harness reads the log file it set up")]
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(log_file(self.directory.path())).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// False if the process ended before it was ready.
+    async fn becomes_ready(&mut self) -> bool {
+        wait::until("the server is ready", async || {
+            if self.process.ended().is_some() {
+                return Some(false);
+            }
+            self.api.is_ready().await.then_some(true)
+        })
+        .await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+            eprintln!("--- the server's log ends with ---\n{}", shown.join("\n"));
+        }
+    }
+}
+
+fn spawn(port: u16, directory: &Path, flags: &[String]) -> Process {
+    let log = open_log(&log_file(directory));
+    let errors = log.try_clone().expect("a second handle of the log file");
+    Process::start(
+        everlog()
+            .arg("serve")
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .arg("--data-dir")
+            .arg(data_directory(directory))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors),
+    )
+}
+
+fn data_directory(directory: &Path) -> PathBuf {
+    directory.join("data")
+}
+
+fn log_file(directory: &Path) -> PathBuf {
+    directory.join("server.log")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the harness sets up the log file")]
+fn open_log(path: &Path) -> std::fs::File {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    log.expect("the temporary directory takes a file")
+}
+
+fn free_port() -> u16 {
+    let mut random = rand::rng();
+    loop {
+        let port = random.random_range(PORTS);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

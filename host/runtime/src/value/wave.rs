@@ -1,1 +1,0 @@
-//! WIT values as WAVE text, the notation of the component tools.

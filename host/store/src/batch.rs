@@ -140,7 +140,8 @@ impl Batch {
         let Append { worker, first, last, .. } = append;
         if *first == 0 || last < first {
             return Err(invalid(format!(
-                "append to worker {worker} covers entries {first}..={last}; indices start at 1 and must not run backwards"
+                "append to worker {worker} covers entries {first}..={last}; \
+                 indices start at 1 and must not run backwards"
             )));
         }
         // Batches carry one to a handful of appends, so looking at all earlier ones is cheaper than

@@ -11,7 +11,8 @@ use crate::WorkerKey;
 pub enum StoreError {
     /// An append does not continue the oplog: somebody else wrote it, or the caller lost count.
     #[error(
-        "append to worker {worker} starts at entry {found}, but its oplog continues with entry {expected}; load the worker again"
+        "append to worker {worker} starts at entry {found}, but its oplog continues with entry \
+         {expected}; load the worker again"
     )]
     Conflict {
         /// Whose oplog.
@@ -43,7 +44,8 @@ pub enum StoreError {
     /// A write or a sync failed earlier. What is on the disk is unknown until the store is opened
     /// again, so nothing more is acknowledged.
     #[error(
-        "the store accepts nothing since a write failed: {reason}; check the disk, then restart the server: it finds everything that was acknowledged, or says what is missing"
+        "the store accepts nothing since a write failed: {reason}; check the disk, then restart the \
+         server: it finds everything that was acknowledged, or says what is missing"
     )]
     Poisoned {
         /// What failed first.
@@ -63,8 +65,9 @@ pub enum StoreError {
 
     /// Something was acknowledged and is not there any more.
     #[error(
-        "acknowledged data is missing in {directory}: {what}: {acknowledged} was acknowledged, {found} is stored ({others} more like this). \
-         The files were damaged or replaced: restore the directory from a backup, or start with `accept_loss` to go on without what is missing"
+        "acknowledged data is missing in {directory}: {what}: {acknowledged} was acknowledged, \
+         {found} is stored ({others} more like this). Files were damaged or replaced: restore the \
+         directory from a backup, or start with `accept_loss` to go on without what is missing"
     )]
     LostTail {
         /// The state directory.
@@ -103,4 +106,16 @@ pub enum StoreError {
     /// The store was closed before the batch was stored.
     #[error("the store is closed; the batch was not stored")]
     Closed,
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn describe(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -64,6 +64,9 @@ pub enum Order {
     Backward,
 }
 
+/// A record as a scan returns it: its key and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// Whether a store still accepts batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -117,7 +120,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Corrupt`] if it is damaged.
     fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
 
-    /// Up to `limit` records of `space` with keys in `range`, as pairs of key and value, as they
+    /// Up to `limit` records of `space` with keys in `range`, as they
     /// are at one moment.
     ///
     /// # Errors
@@ -128,7 +131,7 @@ pub trait Store: Send + Sync + 'static {
         range: KeyRange,
         order: Order,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>>;
+    ) -> BoxFuture<'_, Result<Vec<KeyValue>, StoreError>>;
 
     /// Stores a blob under its digest; durable when the future resolves. Storing what is there
     /// already is cheap.

@@ -1,0 +1,206 @@
+//! The engine inside the process: fjall for oplogs and records, files for blobs.
+//!
+//! ```text
+//! <directory>/lock      who uses the directory
+//!             tables/   fjall: see `tables`
+//!             marks/    what was acknowledged, independent of fjall: see `marks`
+//!             blobs/    large payloads by digest: see `blobs`
+//! ```
+//! Code map, in the order of a write: `committer` (who waits, groups, poison) → `group` (guard of
+//! appends, items) → `marks` → `tables` → answers. Reads go to `tables` and `blobs` directly.
+
+mod blobs;
+mod committer;
+mod envelope;
+mod files;
+mod group;
+mod guard;
+mod heads;
+mod lock;
+mod marks;
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _, ready};
+
+use crate::store::{Done, Health, KeyRange, KeyValue, LogRecord, Order};
+use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
+use blobs::Blobs;
+use committer::Committer;
+use files::{create_directory, io_error};
+use group::{GroupWriter, stored_group};
+use lock::DirectoryLock;
+use marks::{Account, Loss, Marks};
+use tables::Tables;
+
+/// How to open an [`EmbeddedStore`].
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// The state directory; created if it is not there.
+    pub directory: PathBuf,
+    /// Memory for blocks of table files that were read, in bytes; used as far as there is data.
+    pub cache_bytes: u64,
+    /// Go on although acknowledged data is missing, after [`StoreError::LostTail`]: what is missing
+    /// is written to the server's log, and forgotten.
+    pub accept_loss: bool,
+}
+
+impl EmbeddedOptions {
+    /// The usual options: 32 MiB of cache, no loss accepted.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), cache_bytes: 32 * 1024 * 1024, accept_loss: false }
+    }
+}
+
+/// A [`Store`] in a directory of this machine, for one process.
+///
+/// An oplog that nobody reads or writes costs disk and nothing else. Dropping the store commits
+/// what was submitted and waits for it.
+pub struct EmbeddedStore {
+    // In the order in which they are dropped: no write after the tables are closed, and all of it
+    // before the directory is free for somebody else.
+    committer: Committer,
+    tables: Tables,
+    blobs: Arc<Blobs>,
+    _lock: DirectoryLock,
+}
+
+impl EmbeddedStore {
+    /// Opens the store, recovering what a crash left. Blocks while it reads journals: well under
+    /// half a second at any size, since journals are bounded.
+    ///
+    /// # Errors
+    /// - [`StoreError::Locked`]: another process has it.
+    /// - [`StoreError::LostTail`]: something acknowledged is missing.
+    /// - [`StoreError::Corrupt`]: the tables cannot be opened.
+    /// - [`StoreError::Io`].
+    pub fn open(options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        let directory = &options.directory;
+        create_directory(directory)?;
+        let lock = DirectoryLock::acquire(directory)?;
+        let marks = directory.join("marks");
+        create_directory(&marks)?;
+        let account = Account::read(&marks)?;
+        let tables = Tables::open(&directory.join("tables"), options.cache_bytes)?;
+        let writer = recover(options, &marks, account, tables.clone())?;
+        let blobs = Arc::new(Blobs::open(directory)?);
+        let committer =
+            Committer::start(writer).map_err(io_error("start a thread for", directory))?;
+        Ok(Self { committer, tables, blobs, _lock: lock })
+    }
+
+    /// Runs `read` where it may block. fjall reads from files, and a cold read may take long.
+    fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        let tables = self.tables.clone();
+        blocking(move || read(&tables))
+    }
+}
+
+/// Compares the tables with the account of what was acknowledged, and goes on from there.
+fn recover(
+    options: &EmbeddedOptions,
+    marks: &Path,
+    account: Account,
+    tables: Tables,
+) -> Result<GroupWriter, StoreError> {
+    let segments = account.segments.clone();
+    let stored = match stored_group(&tables) {
+        Ok(stored) => {
+            let losses = account.verify(&tables, stored);
+            if options.accept_loss && !losses.is_empty() {
+                Loss::accept(&losses);
+            } else if let Some(refusal) = Loss::refusal(losses, &options.directory) {
+                return Err(refusal);
+            }
+            stored
+        }
+        // Damage to this one record must not keep all workers from starting. The number only has
+        // to be above every number that was used: the last one acknowledged, or one under way.
+        Err(error) => {
+            tracing::warn!(%error, "cannot verify that everything acknowledged is there");
+            account.group + 1
+        }
+    };
+    let marks = Marks::resume(marks, stored, segments, &tables)?;
+    Ok(GroupWriter::new(tables, marks, stored))
+}
+
+impl Store for EmbeddedStore {
+    fn submit(&self, batch: Batch, done: Done) {
+        self.committer.submit(batch, done);
+    }
+
+    fn read_log(
+        &self,
+        worker: &WorkerKey,
+        from: u64,
+        limit_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<LogRecord>, StoreError>> {
+        let worker = worker.clone();
+        self.blocking(move |tables| tables.read_log(&worker, from, limit_bytes))
+    }
+
+    fn last_index(&self, worker: &WorkerKey) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        let worker = worker.clone();
+        self.blocking(move |tables| Ok(tables.log_tail(&worker)?.map(|tail| tail.last)))
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let key = tables::record_key(space, key);
+        self.blocking(move |tables| Ok(tables.get(&key)?.map(|(value, _)| value)))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        range: KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<KeyValue>, StoreError>> {
+        self.blocking(move |tables| tables.scan(space, range, order, limit))
+    }
+
+    fn put_blob(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, StoreError>> {
+        let blobs = Arc::clone(&self.blobs);
+        match self.committer.check() {
+            Ok(()) => blocking(move || blobs.put(&bytes)),
+            Err(poisoned) => ready(Err(poisoned)).boxed(),
+        }
+    }
+
+    fn get_blob(&self, digest: &Digest) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let blobs = Arc::clone(&self.blobs);
+        let digest = *digest;
+        blocking(move || blobs.get(&digest))
+    }
+
+    fn health(&self) -> Health {
+        match (self.committer.health(), self.tables.check()) {
+            (Health::Ok, Err(reason)) => Health::Poisoned { reason },
+            (health, _) => health,
+        }
+    }
+
+    fn replicas(&self) -> u32 {
+        0
+    }
+
+    fn wait_replicas(&self, _count: u32) -> BoxFuture<'_, Result<(), StoreError>> {
+        ready(self.committer.check()).boxed()
+    }
+}
+
+/// Runs `work` on a thread of tokio that may block.
+fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> BoxFuture<'static, Result<T, StoreError>> {
+    // The task is only lost when the runtime shuts down.
+    tokio::task::spawn_blocking(work)
+        .map(|outcome| outcome.unwrap_or(Err(StoreError::Closed)))
+        .boxed()
+}

@@ -1,7 +1,7 @@
 //! The everlog binary and the processes made of it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ChildStdout, Command, ExitStatus};
 
 use crate::wait;
 
@@ -38,6 +38,14 @@ impl Process {
     /// If it cannot be started.
     pub fn start(command: &mut Command) -> Self {
         Self(command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")))
+    }
+
+    /// Returns the standard output of a process that was started with a pipe for it, once.
+    ///
+    /// # Panics
+    /// If there is no pipe or it was taken before.
+    pub fn take_output(&mut self) -> ChildStdout {
+        self.0.stdout.take().expect("a pipe for the standard output")
     }
 
     /// Returns the process id.

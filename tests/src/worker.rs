@@ -1,5 +1,7 @@
 //! One worker, as the tests call and watch it.
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -10,6 +12,9 @@ use crate::wait;
 
 /// Entries per page when a test reads a whole oplog.
 const OPLOG_PAGE: &str = "1000";
+
+/// How long a client waits before it asks a server again that was down.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// A worker by its name; it need not exist yet.
 #[derive(Debug, Clone)]
@@ -66,6 +71,29 @@ impl Worker {
         key: &str,
     ) -> Result<Reply, reqwest::Error> {
         try_send(self.invocation(function, &arguments).header("Idempotency-Key", key)).await
+    }
+
+    /// Invokes a function under an idempotency key, again and again while the server is down, until
+    /// the result is there.
+    ///
+    /// # Panics
+    /// If the answer is neither 200 nor 503, or does not come within [`wait::PATIENCE`].
+    pub async fn call_until_acknowledged(
+        &self,
+        function: &str,
+        arguments: Value,
+        key: &str,
+    ) -> Value {
+        let stopwatch = wait::Stopwatch::start();
+        while stopwatch.elapsed() < wait::PATIENCE {
+            if let Ok(reply) = self.try_invoke_with_key(function, arguments.clone(), key).await
+                && reply.status != 503
+            {
+                return reply.expect(200);
+            }
+            wait::pause(ASK_AGAIN_AFTER).await;
+        }
+        panic!("{function} under key {key} was not acknowledged within {:?}", wait::PATIENCE);
     }
 
     /// Has a call accepted that runs by itself, and returns its idempotency key.

@@ -1,0 +1,94 @@
+//! The command line does what the API does: components, workers, calls, logs, oplog; text for
+//! people, JSON for programs; errors name the problem and exit with 1, wrong usage with 2.
+
+use everlog_tests::command::{run, run_in};
+use everlog_tests::{fixtures, server::Server};
+use serde_json::json;
+
+async fn with_counter() -> Server {
+    let server = Server::start().await;
+    let path = fixtures::COUNTER.path().display().to_string();
+    run(&server, &["component", "add", "counter", &path]).await.success();
+    server
+}
+
+#[tokio::test]
+async fn components_are_managed() {
+    let server = with_counter().await;
+    let path = fixtures::COUNTER.path().display().to_string();
+    run(&server, &["component", "add", "counter", &path]).await.success();
+    let listed = run(&server, &["component", "list", "--output", "json"]).await.json();
+    assert_eq!(listed["components"][0]["component"], "counter");
+    let got = run(&server, &["component", "get", "counter", "--output", "json"]).await.json();
+    assert_eq!((&got["component"], &got["version"]), (&json!("counter"), &json!(0)));
+    let text = run(&server, &["component", "list"]).await.success();
+    assert!(text.contains("counter"), "{text}");
+
+    run(&server, &["component", "delete", "counter"]).await.success();
+    let gone = run(&server, &["component", "get", "counter"]).await;
+    assert_eq!(gone.code(), Some(1));
+    assert!(gone.errors().contains("component-not-found"), "{}", gone.errors());
+}
+
+#[tokio::test]
+async fn workers_are_managed() {
+    let server = with_counter().await;
+    run(&server, &["worker", "create", "counter", "mary"]).await.success();
+    let got = run(&server, &["worker", "get", "counter", "mary", "--output", "json"]).await.json();
+    assert_eq!((&got["worker"], &got["status"]), (&json!("mary"), &json!("idle")));
+    for action in ["crash", "interrupt", "resume"] {
+        run(&server, &["worker", action, "counter", "mary"]).await.success();
+    }
+    let listed = run(&server, &["worker", "list", "--output", "json"]).await.json();
+    assert_eq!(listed["workers"][0]["worker"], "mary");
+
+    run(&server, &["worker", "delete", "counter", "mary"]).await.success();
+    assert_eq!(run(&server, &["worker", "get", "counter", "mary"]).await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn functions_are_invoked() {
+    let server = with_counter().await;
+    let five = run(&server, &["invoke", "counter", "mary", "add", "5"]).await.success();
+    assert_eq!(five.trim(), "5");
+    let arguments = ["invoke", "counter", "mary", "add", "7", "--key", "k"];
+    assert_eq!(run(&server, &arguments).await.success().trim(), "12");
+    assert_eq!(run(&server, &arguments).await.success().trim(), "12", "the key ran before");
+
+    let wrong = run(&server, &["invoke", "counter", "mary", "add", "\"five\""]).await;
+    assert_eq!(wrong.code(), Some(1));
+    assert!(wrong.errors().contains("invalid-arguments"), "{}", wrong.errors());
+    assert_eq!(run(&server, &["invoke", "counter"]).await.code(), Some(2));
+}
+
+#[tokio::test]
+async fn oplog_and_logs_are_read() {
+    let server = with_counter().await;
+    let printer = server.deploy(&fixtures::PRINTER).await.worker("p");
+    printer.call("print", json!([["hello", "world"]])).await;
+    printer.has_logged("world").await;
+    let logs = run(&server, &["worker", "logs", "printer", "p"]).await.success();
+    assert!(logs.contains("hello") && logs.contains("world"), "{logs}");
+
+    let lines = ["oplog", "printer", "p", "--output", "jsonl"];
+    let lines = run(&server, &lines).await.success();
+    assert_eq!(lines.lines().count(), printer.oplog().await.len());
+    assert!(lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    let text = run(&server, &["oplog", "printer", "p"]).await.success();
+    assert!(text.contains("invocation-started"), "{text}");
+}
+
+#[tokio::test]
+async fn configuration_and_completions_are_printed() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let config = run_in(directory.path(), &["config"]).await.success();
+    assert!(config.contains("127.0.0.1:7070"), "{config}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run_in(directory.path(), &["completions", shell]).await.success();
+        assert!(script.contains("everlog"), "{shell}: {script}");
+    }
+    let nobody = ["component", "list", "--server", "http://127.0.0.1:1"];
+    let unreachable = run_in(directory.path(), &nobody).await;
+    assert_eq!(unreachable.code(), Some(1));
+    assert!(unreachable.errors().contains("127.0.0.1:1"), "{}", unreachable.errors());
+}

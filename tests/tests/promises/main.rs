@@ -1,0 +1,39 @@
+//! What everlog promises to its users, one file per promise, shown on the real binary.
+//! One test program holds them all, since each program would link the HTTP client again.
+
+mod accepted_calls_run_by_themselves;
+mod bad_input_changes_nothing;
+mod bad_uploads_are_refused;
+mod clock_and_random_are_replayed;
+mod command_line;
+mod components_have_versions;
+mod compute_loop_is_interruptible;
+mod crash_drill_loses_nothing;
+mod delayed_call_survives_restart;
+mod deleted_worker_is_gone;
+mod divergence_is_reported;
+mod endless_loop_starves_nobody;
+mod ephemeral_workers_live_for_one_call;
+mod exit_ends_the_worker;
+mod failed_worker_refuses_later_calls;
+mod failures_are_retried;
+mod files_survive_recovery;
+mod function_names_are_found;
+mod guest_steers_its_oplog;
+mod idempotency_key_runs_once;
+mod interrupted_stays_interrupted;
+mod logs_reach_a_follower_once;
+mod memory_is_limited;
+mod no_increment_is_lost_or_doubled;
+mod oplog_can_be_read;
+mod replay_equals_the_first_run;
+mod resources_outlive_the_server;
+mod resumes_after_kill;
+mod run_resumes;
+mod second_server_is_refused;
+mod server_tells_its_health;
+mod sleep_survives_restart;
+mod status_is_rebuilt_from_the_oplog;
+mod stops_politely;
+mod surroundings_are_as_given;
+mod values_round_trip;

@@ -1,0 +1,261 @@
+//! The one list of a worker's live host resources, and of how each could be made again.
+//!
+//! A snapshot of a worker can be taken only where every live resource has a recipe, so a resource that is not in here
+//! would be lost in silence. **Invariant:** the registry has exactly the keys of the resource table.
+
+use std::collections::BTreeMap;
+
+use bincode::{Decode, Encode};
+use everlog_oplog::Timestamp;
+
+use super::SharedCount;
+
+/// How a host resource could be made again.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) enum Recipe {
+    /// Standard input.
+    Stdin,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A pollable over the resource with this number.
+    PollOf(u32),
+    /// A wait for a time.
+    Timer {
+        /// When it ends, by the wall clock.
+        deadline: Timestamp,
+        /// Whether the log holds the deadline, so that a wait can go on after the worker has left memory.
+        recorded: bool,
+    },
+    /// The worker's own directory.
+    Preopen,
+    /// A file or directory below it that is open.
+    Opened {
+        /// Its canonical name, relative to the worker's directory.
+        path: String,
+        /// It is a directory.
+        directory: bool,
+        /// Opened for reading.
+        read: bool,
+        /// Opened for writing.
+        write: bool,
+    },
+    /// A stream that reads a file.
+    FileInput {
+        /// The file's canonical name, relative to the worker's directory.
+        path: String,
+        /// Where it reads next, in bytes from the beginning.
+        position: SharedCount,
+    },
+    /// A stream that writes a file.
+    FileOutput {
+        /// The file's canonical name, relative to the worker's directory.
+        path: String,
+        /// Where it writes next, in bytes from the beginning; `None` if always at the end.
+        position: Option<SharedCount>,
+    },
+    /// The permission to use the network, which is worth nothing yet.
+    Network,
+    /// The error of a failed stream operation.
+    Error {
+        /// What went wrong.
+        message: String,
+        /// The operating system's number for it, if there is one.
+        os_error: Option<i32>,
+    },
+    /// Nothing that could be made again.
+    Opaque {
+        /// What it is.
+        name: String,
+        /// Why it can't be made again.
+        reason: String,
+    },
+}
+
+impl Recipe {
+    /// The recipe of a stream's error.
+    pub(crate) fn of_error(error: &wasmtime::Error) -> Self {
+        let os_error =
+            error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        Self::Error { message: format!("{error:#}"), os_error }
+    }
+
+    /// The name of the file or directory that the resource is about, relative to the worker's directory.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::Preopen => Some(""),
+            Self::Opened { path, .. }
+            | Self::FileInput { path, .. }
+            | Self::FileOutput { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    fn path_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Opened { path, .. }
+            | Self::FileInput { path, .. }
+            | Self::FileOutput { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// The recipes of all live resources, by their number in the resource table.
+#[derive(Clone, Debug, Default, Encode, Decode)]
+pub(crate) struct ResourceRegistry {
+    live: BTreeMap<u32, Recipe>,
+    /// How many files were removed while they were open; it tells them apart.
+    removed_files: u64,
+}
+
+impl ResourceRegistry {
+    /// Notes that resource `number` is live.
+    pub(crate) fn insert(&mut self, number: u32, recipe: Recipe) {
+        let former = self.live.insert(number, recipe);
+        debug_assert!(former.is_none(), "resource {number} was dropped behind the registry's back");
+    }
+
+    /// Notes that resource `number` is gone, and says what it was.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Recipe> {
+        self.live.remove(&number)
+    }
+
+    /// What resource `number` is.
+    pub(crate) fn get(&self, number: u32) -> Option<&Recipe> {
+        self.live.get(&number)
+    }
+
+    /// How many resources are live.
+    pub(crate) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Why the resources can't all be made again, if so: the first one that can't.
+    pub(crate) fn opaque(&self) -> Option<(&str, &str)> {
+        self.live.values().find_map(|recipe| match recipe {
+            Recipe::Opaque { name, reason } => Some((name.as_str(), reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// When a poll of `pollables` ends, if it waits for nothing but timers that outlive a stay outside memory.
+    pub(crate) fn earliest_deadline(&self, pollables: &[u32]) -> Option<Timestamp> {
+        let mut earliest = None;
+        for pollable in pollables {
+            let Some(Recipe::PollOf(source)) = self.get(*pollable) else { return None };
+            let Some(Recipe::Timer { deadline, recorded: true }) = self.get(*source) else {
+                return None;
+            };
+            earliest =
+                Some(earliest.map_or(*deadline, |earliest: Timestamp| earliest.min(*deadline)));
+        }
+        earliest
+    }
+
+    /// Whether a file or directory is open under this name.
+    pub(crate) fn is_open(&self, path: &str) -> bool {
+        self.live.values().any(|recipe| recipe.path() == Some(path))
+    }
+
+    /// Follows a rename: whatever is open under `from` or below it is now found under `to`.
+    pub(crate) fn renamed(&mut self, from: &str, to: &str) {
+        for path in self.live.values_mut().filter_map(Recipe::path_mut) {
+            if let Some(rest) = path.strip_prefix(from)
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                *path = format!("{to}{rest}");
+            }
+        }
+    }
+
+    /// Follows a removal: whatever is open under `path` has no name any more.
+    pub(crate) fn removed(&mut self, path: &str) {
+        let mut found = false;
+        for recipe in self.live.values_mut().filter(|recipe| recipe.path() == Some(path)) {
+            *recipe = Recipe::Opaque {
+                name: format!("{path} (removed {})", self.removed_files),
+                reason: "it was removed while open".to_owned(),
+            };
+            found = true;
+        }
+        self.removed_files += u64::from(found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(path: &str) -> Recipe {
+        Recipe::Opened { path: path.to_owned(), directory: false, read: true, write: false }
+    }
+
+    fn timer(deadline: u64, recorded: bool) -> Recipe {
+        Recipe::Timer { deadline: Timestamp(deadline), recorded }
+    }
+
+    fn registry(recipes: Vec<Recipe>) -> ResourceRegistry {
+        let mut registry = ResourceRegistry::default();
+        for (number, recipe) in (0..).zip(recipes) {
+            registry.insert(number, recipe);
+        }
+        registry
+    }
+
+    #[test]
+    fn a_rename_moves_what_is_open_below() {
+        let mut registry =
+            registry(vec![opened("a"), opened("a/b"), opened("ab"), Recipe::Preopen]);
+        registry.renamed("a", "c/d");
+        let paths: Vec<_> = (0..4).filter_map(|number| registry.get(number)?.path()).collect();
+        assert_eq!(paths, ["c/d", "c/d/b", "ab", ""]);
+    }
+
+    #[test]
+    fn a_removed_file_becomes_opaque_under_a_name_of_its_own() {
+        let mut registry = registry(vec![opened("a"), opened("b")]);
+        assert!(registry.opaque().is_none());
+        registry.removed("a");
+        assert_eq!(registry.opaque(), Some(("a (removed 0)", "it was removed while open")));
+        assert!(!registry.is_open("a"));
+
+        registry.insert(2, opened("a"));
+        registry.removed("a");
+        assert!(
+            matches!(registry.get(2), Some(Recipe::Opaque { name, .. }) if name == "a (removed 1)")
+        );
+    }
+
+    #[test]
+    fn only_recorded_timers_let_a_worker_leave_memory() {
+        let registry = registry(vec![
+            timer(30, true),
+            Recipe::PollOf(0),
+            timer(20, true),
+            Recipe::PollOf(2),
+            timer(10, false),
+            Recipe::PollOf(4),
+            Recipe::Stdin,
+            Recipe::PollOf(6),
+        ]);
+        assert_eq!(registry.earliest_deadline(&[1]), Some(Timestamp(30)));
+        assert_eq!(registry.earliest_deadline(&[1, 3]), Some(Timestamp(20)));
+        assert_eq!(registry.earliest_deadline(&[1, 5]), None);
+        assert_eq!(registry.earliest_deadline(&[1, 7]), None);
+        assert_eq!(registry.earliest_deadline(&[]), None);
+    }
+
+    #[test]
+    fn recipes_survive_encoding() {
+        let position = SharedCount::new(42);
+        let registry = registry(vec![Recipe::FileInput { path: "a".to_owned(), position }]);
+        let bytes = bincode::encode_to_vec(&registry, bincode::config::standard()).unwrap();
+        let (decoded, _): (ResourceRegistry, _) =
+            bincode::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+        assert!(
+            matches!(decoded.get(0), Some(Recipe::FileInput { position, .. }) if position.get() == 42)
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! What a worker's store holds: the state behind every host function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bincode::{Decode, Encode};
+use everlog_oplog::Timestamp;
+use uuid::Uuid;
+use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::sockets::{WasiSocketsCtx, WasiSocketsCtxView};
+
+use super::console::PartialLines;
+use super::limiter::{HostMemory, MemoryLimiter};
+use super::registry::{Recipe, ResourceRegistry};
+use super::shared::SharedCount;
+use crate::durable::Recorder;
+use crate::files::{FilesRoot, WorkerFiles};
+use crate::worker::WorkerId;
+
+/// Host resources that one worker may hold at a time; one more traps.
+const MAX_RESOURCES: usize = 100_000;
+
+/// What a worker is told about itself, and the bounds it lives in. The same in every life of the worker, but for the
+/// component's version and the limits.
+pub(crate) struct WorkerEnvironment {
+    /// Which worker.
+    pub(crate) worker: WorkerId,
+    /// The version of the component that runs.
+    pub(crate) component_version: u64,
+    /// Command line arguments, exactly as given.
+    pub(crate) args: Vec<String>,
+    /// The worker's own environment variables, in the order given.
+    pub(crate) env: Vec<(String, String)>,
+    /// When entry 1 was made: the origin of the monotonic clock.
+    pub(crate) created_at: Timestamp,
+    /// A sleep longer than this leaves memory.
+    pub(crate) suspend_after: Duration,
+    /// Linear memory of the worker, in bytes; `memory.grow` beyond it returns -1.
+    pub(crate) memory_bytes: u64,
+    /// What the worker's directory may hold, in bytes.
+    pub(crate) files_bytes: u64,
+    /// Where the directories of all workers are.
+    pub(crate) files: Arc<FilesRoot>,
+    /// The linear memory of all workers.
+    pub(crate) host_memory: Arc<HostMemory>,
+}
+
+impl WorkerEnvironment {
+    /// The namespace of the worker's idempotency keys: its own for life.
+    pub(crate) fn namespace(&self) -> Uuid {
+        Uuid::new_v5(&self.worker.component, self.worker.name.as_bytes())
+    }
+}
+
+/// The `T` of a worker's `Store<T>`.
+pub(crate) struct WorkerState {
+    /// Live host resources. Only [`WorkerState::push`] and its like add and remove, so that the registry agrees.
+    pub(crate) table: ResourceTable,
+    /// The journal and the way to the store.
+    pub(crate) recorder: Arc<Recorder>,
+    /// What replay rebuilds and snapshots save.
+    pub(crate) guest: GuestState,
+    /// What the worker is told about itself.
+    pub(crate) environment: WorkerEnvironment,
+    /// The worker's own directory.
+    pub(crate) files: WorkerFiles,
+    /// Linear memory and tables; for `Store::limiter_async`.
+    pub(crate) limiter: MemoryLimiter,
+    /// wasmtime-wasi's settings for sockets, which allow nothing.
+    sockets: WasiSocketsCtx,
+}
+
+/// All per-worker host state that replay rebuilds, in one serialisable place, so that a snapshot can hold it.
+///
+/// Streams in the resource table share cells of it: a clone would share them too, so there is none.
+#[derive(Debug, Default, Encode, Decode)]
+pub(crate) struct GuestState {
+    /// Live host resources, and how each is made again.
+    pub(crate) resources: ResourceRegistry,
+    /// The last reading of the monotonic clock, in nanoseconds since the worker was created.
+    pub(crate) monotonic_last: u64,
+    /// What was printed and not yet ended by a newline.
+    pub(crate) partial_lines: PartialLines,
+    /// What the worker's directory holds, in bytes.
+    pub(crate) files_bytes: SharedCount,
+    /// The worker's log says already that there is no network.
+    pub(crate) network_refused: bool,
+}
+
+/// Gives the generated host traits their view: the worker's state itself.
+pub(crate) struct HasWorker;
+
+impl HasData for HasWorker {
+    type Data<'a> = &'a mut WorkerState;
+}
+
+impl WorkerState {
+    /// The state of a worker that is about to be instantiated, whether to start its life or to replay it.
+    pub(crate) fn new(environment: WorkerEnvironment, recorder: Arc<Recorder>) -> Self {
+        let guest = GuestState::default();
+        let files = WorkerFiles::new(
+            Arc::clone(&environment.files),
+            environment.worker.clone(),
+            environment.files_bytes,
+            guest.files_bytes.clone(),
+        );
+        let limiter =
+            MemoryLimiter::new(environment.memory_bytes, Arc::clone(&environment.host_memory));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let sockets = WasiSocketsCtx::default();
+        Self { table, recorder, guest, environment, files, limiter, sockets }
+    }
+
+    /// wasmtime-wasi's own file calls, which keep a guest inside its directory.
+    pub(super) fn file_calls(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView { ctx: &mut self.files.context, table: &mut self.table }
+    }
+
+    /// wasmtime-wasi's own socket calls.
+    pub(super) fn socket_calls(&mut self) -> WasiSocketsCtxView<'_> {
+        WasiSocketsCtxView { ctx: &mut self.sockets, table: &mut self.table }
+    }
+
+    /// Adds a resource and its recipe.
+    ///
+    /// # Errors
+    /// When the worker holds too many.
+    pub(crate) fn push<T: Send + 'static>(
+        &mut self,
+        resource: T,
+        recipe: Recipe,
+    ) -> Result<Resource<T>, ResourceTableError> {
+        let resource = self.table.push(resource)?;
+        self.adopt(&resource, recipe);
+        Ok(resource)
+    }
+
+    /// Notes the recipe of a resource that wasmtime-wasi has added to the table.
+    pub(crate) fn adopt<T>(&mut self, resource: &Resource<T>, recipe: Recipe) {
+        self.guest.resources.insert(resource.rep(), recipe);
+    }
+
+    /// Notes that wasmtime-wasi is removing resource `number` from the table.
+    pub(crate) fn forget(&mut self, number: u32) -> Option<Recipe> {
+        self.guest.resources.remove(number)
+    }
+
+    /// Removes a resource.
+    ///
+    /// # Errors
+    /// When it is not there, of another type, or others depend on it.
+    pub(crate) fn delete<T: 'static>(
+        &mut self,
+        resource: Resource<T>,
+    ) -> Result<T, ResourceTableError> {
+        let number = resource.rep();
+        let value = self.table.delete(resource)?;
+        self.forget(number);
+        Ok(value)
+    }
+
+    /// Whether registry and table agree. Looks at every resource, so it is for tests and assertions.
+    pub(crate) fn resources_agree(&mut self) -> bool {
+        self.table.iter_mut().count() == self.guest.resources.len()
+    }
+}
+
+/// A second handle to what `resource` names, for a host function that needs it twice.
+pub(crate) fn again<T: 'static>(resource: &Resource<T>) -> Resource<T> {
+    Resource::new_borrow(resource.rep())
+}

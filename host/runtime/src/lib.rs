@@ -1,4 +1,42 @@
-//! Skeleton.
+//! Executes WebAssembly components durably.
+//!
+//! A [`Runtime`] holds components and their workers. A worker is one instance of a component with a name and an oplog;
+//! whatever the instance learns of the world goes through the worker's journal, so that it can be dropped at any time
+//! and brought back by replay.
+//!
+//! In reading order: [`config`], `durable` (from a host call to an entry and back), `wasi` and `golem` (the host
+//! functions, one interface a file), `component` (what is deployed), `worker` (a worker's life), [`Runtime`] (the face).
 
+pub mod clock;
+mod component;
+pub mod config;
+mod durable;
+mod entropy;
+mod error;
 pub mod exports;
+mod files;
+mod follower;
+mod golem;
+mod records;
+mod runtime;
+mod shared;
+mod spaces;
+mod statistics;
 pub mod value;
+mod wasi;
+mod worker;
+
+pub use component::{ComponentVersion, Deployed};
+pub use config::RuntimeConfig;
+pub use error::{ComponentError, InvokeError, RuntimeError, WorkerError};
+pub use everlog_oplog::{
+    Category, Entry, EntryKind, Index, LogLevel, LogStream, Payload, RetryPolicy, Status,
+    Timestamp, TraceContext, WorkerState,
+};
+pub use follower::Follower;
+pub use runtime::{MAX_KEY_BYTES, Runtime};
+pub use statistics::Statistics;
+pub use worker::{
+    Invocation, InvocationResult, InvocationStatus, MAX_WORKER_NAME_BYTES, WorkerId,
+    WorkerMetadata, WorkerSettings,
+};

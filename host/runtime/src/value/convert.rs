@@ -253,7 +253,7 @@ fn same_length(found: usize, expected: usize, noun: &str) -> Result<(), ValueErr
     Err(ValueError::mismatch(counted(expected, noun), counted(found, noun)))
 }
 
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

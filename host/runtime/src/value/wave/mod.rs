@@ -11,6 +11,7 @@ use wasm_wave::parser::{Parser, ParserError};
 use wasm_wave::untyped::UntypedValue;
 use wasmtime::component::types::Type;
 
+use super::convert::counted;
 use super::{HandleUrns, Value, ValueError, ValueProblem};
 use read::Reader;
 use write::Writer;
@@ -34,7 +35,7 @@ pub fn parse_lines(
     }
     parser.finish().map_err(|error| {
         let at = error.span().start;
-        let expected = format!("{} values", parameters.len());
+        let expected = counted(parameters.len(), "value");
         ValueError::mismatch(expected, format!("more text, beginning at byte {at}"))
     })?;
     Ok(values)
@@ -61,7 +62,7 @@ pub fn parse_arguments(
         None => Vec::new(),
     };
     if nodes.len() != parameters.len() {
-        let expected = format!("{} arguments", parameters.len());
+        let expected = counted(parameters.len(), "argument");
         return Err(ValueError::mismatch(expected, format!("{}", nodes.len())));
     }
     let reader = Reader { source: text, urns };

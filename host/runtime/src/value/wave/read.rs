@@ -1,5 +1,7 @@
 //! WAVE nodes as values of a type.
 
+use std::str::FromStr;
+
 use wasm_wave::ast::{Node, NodeType};
 use wasmtime::component::types::Type;
 
@@ -25,8 +27,8 @@ impl Reader<'_> {
             Type::U32 => self.number(node, ty, Value::U32),
             Type::S64 => self.number(node, ty, Value::S64),
             Type::U64 => self.number(node, ty, Value::U64),
-            Type::Float32 => self.number(node, ty, |number| Value::Float32(F32::new(number))),
-            Type::Float64 => self.number(node, ty, |number| Value::Float64(F64::new(number))),
+            Type::Float32 => self.float(node, ty, |number: f32| Value::Float32(F32::new(number))),
+            Type::Float64 => self.float(node, ty, |number: f64| Value::Float64(F64::new(number))),
             Type::Char => match node.ty() {
                 NodeType::Char => {
                     node.as_char(self.source).map(Value::Char).map_err(|error| syntax(&error))
@@ -75,20 +77,43 @@ impl Reader<'_> {
         }
     }
 
-    fn number<T: std::str::FromStr>(
+    fn number<T: FromStr>(
         &self,
         node: &Node,
         ty: &Type,
         value: impl FnOnce(T) -> Value,
     ) -> Result<Value, ValueError> {
-        let found = || match node.ty() {
-            NodeType::Number => self.source.get(node.span()).unwrap_or("a number").to_owned(),
-            _ => kind(node).to_owned(),
-        };
         match node.as_number(self.source) {
             Ok(number) => Ok(value(number)),
-            Err(_) => Err(ValueError::mismatch(type_text(ty), found())),
+            Err(_) => Err(self.wrong_number(node, ty)),
         }
+    }
+
+    /// Rust reads digits beyond the largest float as infinity; here only `inf` is.
+    fn float<T: FromStr + Copy + Into<f64>>(
+        &self,
+        node: &Node,
+        ty: &Type,
+        value: impl FnOnce(T) -> Value,
+    ) -> Result<Value, ValueError> {
+        match node.as_number::<T>(self.source) {
+            Ok(number) if number.into().is_infinite() && !self.text(node).ends_with("inf") => {
+                Err(self.wrong_number(node, ty))
+            }
+            Ok(number) => Ok(value(number)),
+            Err(_) => Err(self.wrong_number(node, ty)),
+        }
+    }
+
+    fn wrong_number(&self, node: &Node, ty: &Type) -> ValueError {
+        match node.ty() {
+            NodeType::Number => ValueError::mismatch(type_text(ty), self.text(node)),
+            _ => wrong(node, ty),
+        }
+    }
+
+    fn text(&self, node: &Node) -> &str {
+        self.source.get(node.span()).unwrap_or_default()
     }
 
     fn string(&self, node: &Node, ty: &Type) -> Result<String, ValueError> {

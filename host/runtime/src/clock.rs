@@ -1,0 +1,37 @@
+//! The one owner of the clock: everything else asks here, so that no time reaches a guest but through the oplog.
+
+use std::future::Future;
+use std::time::Duration;
+
+use everlog_oplog::Timestamp;
+
+/// A wall clock may be set back or forward while we wait; a long wait looks at it again this often.
+const LONGEST_NAP: Duration = Duration::from_secs(10);
+
+/// The wall clock now, in nanoseconds since the Unix epoch.
+#[must_use]
+pub fn now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "this module owns the clock")]
+    let now = std::time::SystemTime::now();
+    let since_epoch = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Waits for a length of time that has nothing to do with what guests see (housekeeping, back-off of I/O).
+pub async fn pause(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "this module owns timers")]
+    tokio::time::sleep(duration).await;
+}
+
+/// Waits until the wall clock shows `deadline`, also when the clock is set while waiting.
+pub fn wait_until(deadline: Timestamp) -> impl Future<Output = ()> + Send {
+    async move {
+        loop {
+            let now = now();
+            if now >= deadline {
+                return;
+            }
+            pause(Duration::from_nanos(deadline.0 - now.0).min(LONGEST_NAP)).await;
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Which components there are: the store's records, and what of them is compiled.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use everlog_store::{Batch, Change, Digest, KeyRange, Order, Store};
+use uuid::Uuid;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use super::code_cache::CodeCache;
+use super::record::{ComponentRecord, VersionRecord};
+use super::{ComponentVersion, deploy};
+use crate::error::ComponentError;
+use crate::wasi::WorkerState;
+use crate::{clock, entropy, spaces};
+
+/// Names of components are at most this long, in bytes.
+const MAX_NAME_BYTES: usize = 128;
+/// Components that a server holds at most; all of them are linked at start-up.
+const MAX_COMPONENTS: usize = 10_000;
+
+/// The outcome of an upload.
+pub struct Deployed {
+    /// The version that now is the newest.
+    pub version: Arc<ComponentVersion>,
+    /// False where the newest version had the same bytes.
+    pub created: bool,
+}
+
+/// All components of a server.
+pub(crate) struct Catalog {
+    engine: Engine,
+    linker: Linker<WorkerState>,
+    store: Arc<dyn Store>,
+    cache: CodeCache,
+    max_bytes: usize,
+    known: RwLock<Known>,
+    /// Uploads and removals, one at a time; readers never wait for them.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_name: HashMap<String, Entry>,
+    names: HashMap<Uuid, String>,
+    /// Versions other than the newest that something asked for.
+    older: HashMap<(Uuid, u64), Arc<ComponentVersion>>,
+}
+
+struct Entry {
+    record: ComponentRecord,
+    /// The newest version, or why it can't be used.
+    newest: Result<Arc<ComponentVersion>, ComponentError>,
+}
+
+impl Catalog {
+    /// Reads what is deployed and loads the newest version of each.
+    pub(crate) async fn open(
+        engine: Engine,
+        linker: Linker<WorkerState>,
+        store: Arc<dyn Store>,
+        cache_root: &Path,
+        max_bytes: usize,
+    ) -> Result<Self, ComponentError> {
+        let cache = CodeCache::new(cache_root, &engine);
+        let catalog = Self {
+            engine,
+            linker,
+            store,
+            cache,
+            max_bytes,
+            known: RwLock::default(),
+            writing: tokio::sync::Mutex::new(()),
+        };
+        let records = catalog
+            .store
+            .scan(spaces::COMPONENTS, KeyRange::all(), Order::Forward, MAX_COMPONENTS)
+            .await?;
+        for (name, bytes) in records {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let record = ComponentRecord::decode(&name, &bytes)?;
+            let newest = catalog.load(&name, &record, record.newest()).await;
+            if let Err(error) = &newest {
+                tracing::error!(component = name, %error, "a component can't be used");
+            }
+            catalog.write().insert(name, record, newest);
+        }
+        Ok(catalog)
+    }
+
+    /// The newest version of a component, by name or UUID.
+    pub(crate) fn newest(&self, name_or_id: &str) -> Result<Arc<ComponentVersion>, ComponentError> {
+        let known = self.read();
+        known.entry(name_or_id)?.1.newest.clone()
+    }
+
+    /// The newest version of the component with this UUID.
+    pub(crate) fn newest_by_id(&self, id: Uuid) -> Result<Arc<ComponentVersion>, ComponentError> {
+        let known = self.read();
+        let not_found = || ComponentError::NotFound { name: id.to_string() };
+        let name = known.names.get(&id).ok_or_else(not_found)?;
+        known.by_name.get(name).ok_or_else(not_found)?.newest.clone()
+    }
+
+    /// A particular version, compiled now if nobody asked for it since the start.
+    pub(crate) async fn version(
+        &self,
+        name_or_id: &str,
+        version: u64,
+    ) -> Result<Arc<ComponentVersion>, ComponentError> {
+        let (name, record) = {
+            let known = self.read();
+            let (name, entry) = known.entry(name_or_id)?;
+            if version == entry.record.newest() {
+                return entry.newest.clone();
+            }
+            if let Some(older) = known.older.get(&(entry.record.uuid(), version)) {
+                return Ok(Arc::clone(older));
+            }
+            (name.to_owned(), entry.record.clone())
+        };
+        let loaded = self.load(&name, &record, version).await?;
+        self.write().older.insert((record.uuid(), version), Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// The usable components, in order of their names.
+    pub(crate) fn all(&self) -> Vec<Arc<ComponentVersion>> {
+        let known = self.read();
+        let mut all: Vec<_> =
+            known.by_name.values().filter_map(|entry| entry.newest.clone().ok()).collect();
+        all.sort_by(|left, right| left.name.cmp(&right.name));
+        all
+    }
+
+    /// The UUID of a component, also of one that can't be used.
+    pub(crate) fn identify(&self, name_or_id: &str) -> Result<(String, Uuid), ComponentError> {
+        let known = self.read();
+        let (name, entry) = known.entry(name_or_id)?;
+        Ok((name.to_owned(), entry.record.uuid()))
+    }
+
+    /// The uploaded bytes of a version.
+    pub(crate) async fn wasm(&self, version: &ComponentVersion) -> Result<Vec<u8>, ComponentError> {
+        let digest = version.digest.parse().map_err(|_| ComponentError::Unusable {
+            name: version.name.clone(),
+            detail: format!("{} is no digest", version.digest),
+        })?;
+        self.fetch(&version.name, &digest).await
+    }
+
+    /// Creates version 0 or the next one; the same bytes as the newest version change nothing.
+    pub(crate) async fn deploy(
+        &self,
+        name: &str,
+        wasm: Vec<u8>,
+    ) -> Result<Deployed, ComponentError> {
+        check_name(name)?;
+        if wasm.len() > self.max_bytes {
+            return Err(ComponentError::TooLarge { size: wasm.len(), limit: self.max_bytes });
+        }
+        deploy::check_preamble(&wasm)?;
+        let digest = Digest::of(&wasm);
+        let _writing = self.writing.lock().await;
+        let record = self.read().by_name.get(name).map(|entry| entry.record.clone());
+        if let Some(record) = &record
+            && record.versions.last().is_some_and(|newest| newest.digest == *digest.as_bytes())
+            && let Ok(version) = self.newest(name)
+        {
+            return Ok(Deployed { version, created: false });
+        }
+        let mut record = record.unwrap_or_else(|| ComponentRecord {
+            id: entropy::uuid().into_bytes(),
+            versions: Vec::new(),
+        });
+        record.versions.push(VersionRecord {
+            digest: *digest.as_bytes(),
+            size: wasm.len() as u64,
+            created_at: clock::now(),
+        });
+        let version = self.compile(name, &record, record.newest(), &wasm)?;
+        self.store.put_blob(wasm).await?;
+        self.save(name, &record).await?;
+        self.write().insert(name.to_owned(), record, Ok(Arc::clone(&version)));
+        Ok(Deployed { version, created: true })
+    }
+
+    /// Forgets a component. Its workers are the caller's business.
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), ComponentError> {
+        let _writing = self.writing.lock().await;
+        let change = Change::Delete { space: spaces::COMPONENTS, key: name.as_bytes().to_vec() };
+        everlog_store::commit(&*self.store, Batch { changes: vec![change], ..Batch::default() })
+            .await?;
+        self.write().remove(name);
+        Ok(())
+    }
+
+    async fn save(&self, name: &str, record: &ComponentRecord) -> Result<(), ComponentError> {
+        let change = Change::Put {
+            space: spaces::COMPONENTS,
+            key: name.as_bytes().to_vec(),
+            value: record.encode(),
+        };
+        let batch = Batch { changes: vec![change], ..Batch::default() };
+        Ok(everlog_store::commit(&*self.store, batch).await?)
+    }
+
+    async fn load(
+        &self,
+        name: &str,
+        record: &ComponentRecord,
+        version: u64,
+    ) -> Result<Arc<ComponentVersion>, ComponentError> {
+        let stored = usize::try_from(version).ok().and_then(|at| record.versions.get(at));
+        let stored = stored.ok_or_else(|| ComponentError::VersionNotFound {
+            name: name.to_owned(),
+            version,
+            newest: record.newest(),
+        })?;
+        let wasm = self.fetch(name, &Digest::from_bytes(stored.digest)).await?;
+        self.compile(name, record, version, &wasm)
+    }
+
+    async fn fetch(&self, name: &str, digest: &Digest) -> Result<Vec<u8>, ComponentError> {
+        let unusable = |detail: String| ComponentError::Unusable { name: name.to_owned(), detail };
+        match self.store.get_blob(digest).await {
+            Ok(Some(wasm)) => Ok(wasm),
+            Ok(None) => Err(unusable(format!("blob {digest} is missing"))),
+            Err(error) => Err(unusable(error.to_string())),
+        }
+    }
+
+    /// Compilation takes the processor for as long as it lasts; uploads are rare, and other tasks have their threads.
+    fn compile(
+        &self,
+        name: &str,
+        record: &ComponentRecord,
+        version: u64,
+        wasm: &[u8],
+    ) -> Result<Arc<ComponentVersion>, ComponentError> {
+        let stored = &record.versions[usize::try_from(version).unwrap_or(usize::MAX)];
+        let digest = Digest::from_bytes(stored.digest).to_string();
+        let compiled =
+            tokio::task::block_in_place(|| self.cache.component(&self.engine, &digest, wasm))
+                .map_err(|error| ComponentError::NotAComponent { detail: format!("{error:#}") })?;
+        let linked = deploy::link(&self.engine, &self.linker, &compiled)?;
+        Ok(Arc::new(ComponentVersion {
+            name: name.to_owned(),
+            id: record.uuid(),
+            version,
+            digest,
+            size: stored.size,
+            created_at: stored.created_at,
+            imports: linked.imports,
+            exports: linked.exports,
+            pre: linked.pre,
+        }))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn entry(&self, name_or_id: &str) -> Result<(&str, &Entry), ComponentError> {
+        let by_id = || self.names.get(&Uuid::try_parse(name_or_id).ok()?);
+        self.by_name
+            .get_key_value(name_or_id)
+            .or_else(|| self.by_name.get_key_value(by_id()?))
+            .map(|(name, entry)| (name.as_str(), entry))
+            .ok_or_else(|| ComponentError::NotFound { name: name_or_id.to_owned() })
+    }
+
+    fn insert(
+        &mut self,
+        name: String,
+        record: ComponentRecord,
+        newest: Result<Arc<ComponentVersion>, ComponentError>,
+    ) {
+        self.names.insert(record.uuid(), name.clone());
+        if let Some(Entry { record: before, newest: Ok(version) }) =
+            self.by_name.insert(name, Entry { record, newest })
+        {
+            self.older.insert((before.uuid(), version.version), version);
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(entry) = self.by_name.remove(name) {
+            let id = entry.record.uuid();
+            self.names.remove(&id);
+            self.older.retain(|(component, _), _| *component != id);
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ComponentError> {
+    let first = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let rest = |byte: &u8| first(byte) || matches!(byte, b'.' | b'_' | b'-');
+    let bytes = name.as_bytes();
+    if bytes.len() <= MAX_NAME_BYTES
+        && bytes.first().is_some_and(first)
+        && bytes.iter().all(rest)
+        && Uuid::try_parse(name).is_err()
+    {
+        return Ok(());
+    }
+    Err(ComponentError::InvalidName { name: name.chars().take(MAX_NAME_BYTES).collect() })
+}

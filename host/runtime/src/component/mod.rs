@@ -1,0 +1,13 @@
+//! Components: what was deployed under which name, compiled once, ready to be instantiated.
+
+mod catalog;
+mod code_cache;
+mod deploy;
+mod engine;
+mod record;
+mod version;
+
+pub(crate) use catalog::Catalog;
+pub use catalog::Deployed;
+pub(crate) use engine::{FUEL_BETWEEN_YIELDS, engine};
+pub use version::ComponentVersion;

@@ -1,0 +1,105 @@
+//! `enter` before an effect, `leave` after it: the few lines that every durable host function is made of.
+
+use bincode::{Decode, Encode};
+use everlog_oplog::{Call, Category, Durability, Entered as JournalEntered, Payload, Ticket};
+
+use super::Interruption;
+use crate::wasi::WorkerState;
+
+/// What [`WorkerState::enter`] found.
+pub(crate) enum Entered<T> {
+    /// The log holds the outcome; the function returns it and does nothing.
+    Replayed(T),
+    /// The function acts now and hands its outcome to `leave` with this ticket.
+    Live(Ticket),
+}
+
+const CODEC: bincode::config::Configuration = bincode::config::standard();
+
+impl WorkerState {
+    /// Asks the journal before an effect, and closes the output gate first where the category wants it.
+    ///
+    /// `request` is what the call depends on: it is compared in replay and kept in the log for remote calls.
+    ///
+    /// # Errors
+    /// Divergence, a failed store, or an outcome that does not decode as `T`; each ends the execution.
+    pub(crate) async fn enter<T: Decode<()>>(
+        &mut self,
+        category: Category,
+        function: &'static str,
+        request: &(impl Encode + Sync),
+    ) -> wasmtime::Result<Entered<T>> {
+        let entered = self.ask(category, function, request)?;
+        if let Entered::Live(ticket) = &entered
+            && ticket.gate()
+        {
+            self.recorder.gate().await?;
+        }
+        Ok(entered)
+    }
+
+    /// Tells the journal what an effect brought; waits for the disk where the modes in force want it.
+    pub(crate) async fn leave<T: Encode + Sync>(
+        &mut self,
+        ticket: Ticket,
+        outcome: &T,
+    ) -> wasmtime::Result<()> {
+        match self.tell(ticket, outcome)? {
+            Durability::Lazy => {}
+            Durability::Start => self.recorder.flush(),
+            Durability::Await => self.recorder.gate().await?,
+        }
+        Ok(())
+    }
+
+    /// A call whose outcome only depends on this machine at this moment (clock, random, file times, ready lists):
+    /// no gate, no commit, so it needs not wait for anything.
+    pub(crate) fn read_local<T: Encode + Decode<()>>(
+        &mut self,
+        function: &'static str,
+        request: &impl Encode,
+        live: impl FnOnce(&mut Self) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
+        match self.ask(Category::ReadLocal, function, request)? {
+            Entered::Replayed(outcome) => Ok(outcome),
+            Entered::Live(ticket) => {
+                let outcome = live(self)?;
+                self.tell(ticket, &outcome)?;
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn ask<T: Decode<()>>(
+        &mut self,
+        category: Category,
+        function: &'static str,
+        request: &impl Encode,
+    ) -> wasmtime::Result<Entered<T>> {
+        let request = bincode::encode_to_vec(request, CODEC)?;
+        let call = Call { category, function, request: &request, begin: None };
+        let entered = self
+            .recorder
+            .with(|journal, now| journal.enter(&call, now))
+            .map_err(|divergence| Interruption::from(Box::new(divergence)))?;
+        match entered {
+            JournalEntered::Live(ticket) => Ok(Entered::Live(ticket)),
+            JournalEntered::Replayed(payload) => Ok(Entered::Replayed(decode(function, &payload)?)),
+        }
+    }
+
+    fn tell(&mut self, ticket: Ticket, outcome: &impl Encode) -> wasmtime::Result<Durability> {
+        let outcome = Payload::Inline(bincode::encode_to_vec(outcome, CODEC)?);
+        Ok(self.recorder.with(|journal, now| journal.leave(ticket, outcome, now)))
+    }
+}
+
+fn decode<T: Decode<()>>(function: &'static str, payload: &Payload) -> Result<T, Interruption> {
+    let unreadable = |detail: String| Interruption::Unreadable { function, detail };
+    match payload {
+        Payload::Inline(bytes) => bincode::decode_from_slice(bytes, CODEC)
+            .map(|(outcome, _)| outcome)
+            .map_err(|error| unreadable(error.to_string())),
+        Payload::Blob { .. } => Err(unreadable("a host call's outcome is never a blob".to_owned())),
+    }
+}

@@ -1,0 +1,9 @@
+//! From a host call to an entry and back: the only way by which a guest learns anything of the world.
+
+mod call;
+mod interruption;
+mod recorder;
+
+pub(crate) use call::Entered;
+pub(crate) use interruption::Interruption;
+pub(crate) use recorder::{Durable, Recorder};

@@ -1,0 +1,197 @@
+//! One worker's journal together with the way to the store: what is buffered, what is on its way, what is durable.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use everlog_oplog::{Index, Journal, Timestamp};
+use everlog_store::{Append, Batch, Change, Store, StoreError, WorkerKey};
+use tokio::sync::watch;
+
+use super::Interruption;
+use crate::statistics::{Counters, add};
+use crate::{clock, records};
+
+/// How far a worker's log is on disk.
+#[derive(Clone, Debug)]
+pub(crate) enum Durable {
+    /// Everything up to and including this entry is durable.
+    UpTo(Index),
+    /// A write failed; nothing after it will be acknowledged.
+    Failed(StoreError),
+}
+
+/// Called on the committer once a flushed batch is durable, or when it failed.
+pub(crate) type Flushed = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Shared by the worker's task (which flushes in the background) and its host functions (which record).
+pub(crate) struct Recorder {
+    inner: Mutex<Inner>,
+    store: Arc<dyn Store>,
+    key: WorkerKey,
+    durable: Arc<watch::Sender<Durable>>,
+    counters: Arc<Counters>,
+}
+
+struct Inner {
+    journal: Journal,
+    /// The wake record that the store holds for this worker.
+    wake: Option<Timestamp>,
+}
+
+impl Recorder {
+    /// `durable` outlives the recorder: followers of the log hold on to it across recoveries.
+    pub(crate) fn new(
+        journal: Journal,
+        store: Arc<dyn Store>,
+        key: WorkerKey,
+        durable: Arc<watch::Sender<Durable>>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        // A new worker has no entry in the store, and so no wake record either.
+        let stored = matches!(&*durable.borrow(), Durable::UpTo(index) if index.get() > 0);
+        let wake = if stored { records::wake_time(journal.status()) } else { None };
+        Self { inner: Mutex::new(Inner { journal, wake }), store, key, durable, counters }
+    }
+
+    /// When the store would wake this worker if it were not in memory.
+    pub(crate) fn wake(&self) -> Option<Timestamp> {
+        self.lock().wake
+    }
+
+    /// Whether there are entries that were not handed to the store.
+    pub(crate) fn has_tail(&self) -> bool {
+        self.lock().journal.has_tail()
+    }
+
+    /// Whether a write failed, so that nothing more will be acknowledged.
+    pub(crate) fn failure(&self) -> Option<StoreError> {
+        match &*self.durable.borrow() {
+            Durable::UpTo(_) => None,
+            Durable::Failed(error) => Some(error.clone()),
+        }
+    }
+
+    /// How far the log is on disk.
+    pub(crate) fn durable(&self) -> Index {
+        match &*self.durable.borrow() {
+            Durable::UpTo(index) => *index,
+            Durable::Failed(_) => Index(0),
+        }
+    }
+
+    /// Runs `act` on the journal with the time of now. Never held across an await.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Journal, Timestamp) -> R) -> R {
+        let now = clock::now();
+        act(&mut self.lock().journal, now)
+    }
+
+    /// Hands the buffered tail to the store, and does not wait.
+    pub(crate) fn flush(&self) {
+        let inner = self.lock();
+        if inner.journal.has_tail() {
+            self.submit(inner, Vec::new(), None);
+        }
+    }
+
+    /// Hands over the buffered tail together with record changes as one atomic batch; `done` hears of its end.
+    ///
+    /// Batches of one worker become durable in the order of these calls.
+    pub(crate) fn flush_with(&self, changes: Vec<Change>, done: Flushed) {
+        self.submit(self.lock(), changes, Some(done));
+    }
+
+    /// The output gate: returns once everything recorded so far is durable.
+    pub(crate) async fn gate(&self) -> Result<(), Interruption> {
+        let last = {
+            let inner = self.lock();
+            let last = inner.journal.last_index();
+            if inner.journal.has_tail() {
+                self.submit(inner, Vec::new(), None);
+            }
+            last
+        };
+        self.wait_durable(last).await
+    }
+
+    /// Returns once entry `index` is durable.
+    pub(crate) async fn wait_durable(&self, index: Index) -> Result<(), Interruption> {
+        let mut durable = self.durable.subscribe();
+        let seen = durable
+            .wait_for(|durable| match durable {
+                Durable::UpTo(up_to) => *up_to >= index,
+                Durable::Failed(_) => true,
+            })
+            .await;
+        match seen.as_deref() {
+            Ok(Durable::Failed(error)) => Err(error.clone().into()),
+            // The sender lives as long as `self`, so it can't be closed here.
+            Ok(Durable::UpTo(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Returns once everything that is durable is also on `count` replicas, or on all there are.
+    pub(crate) async fn wait_replicas(&self, count: u32) -> Result<(), Interruption> {
+        Ok(self.store.wait_replicas(count).await?)
+    }
+
+    fn submit(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        changes: Vec<Change>,
+        done: Option<Flushed>,
+    ) {
+        let mut batch = Batch { changes, ..Batch::default() };
+        let mut last = None;
+        if let Some(tail) = inner.journal.take_tail() {
+            last = Some(tail.last);
+            let (first, last) = (tail.first.get(), tail.last.get());
+            add(&self.counters.appended_entries, last - first + 1);
+            if tail.first == Index::FIRST {
+                // From its first moment on the worker can be listed.
+                batch.changes.push(records::put_status(&self.key, inner.journal.status()));
+            }
+            batch.appends.push(Append::new(self.key.clone(), first, last, tail.bytes));
+        }
+        add(&self.counters.commits, 1);
+        self.move_wake(&mut inner, &mut batch.changes);
+        let durable = Arc::clone(&self.durable);
+        // The lock is held until the batch is in the store's queue: that keeps the batches of a worker in order.
+        self.store.submit(
+            batch,
+            Box::new(move |result| {
+                durable.send_if_modified(|durable| advance(durable, last, &result));
+                if let Some(done) = done {
+                    done(result);
+                }
+            }),
+        );
+        drop(inner);
+    }
+
+    /// Keeps the wake record in step with the entries of the same batch.
+    fn move_wake(&self, inner: &mut Inner, changes: &mut Vec<Change>) {
+        let wake = records::wake_time(inner.journal.status());
+        if wake == inner.wake {
+            return;
+        }
+        changes.extend(inner.wake.map(|before| records::delete_wake(&self.key, before)));
+        changes.extend(wake.map(|due| records::put_wake(&self.key, due)));
+        inner.wake = wake;
+    }
+
+    /// A poisoned lock means that a host function panicked half-way; the worker is dropped and recovers from the log,
+    /// so the journal in memory matters no more than that it can still be asked.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn advance(durable: &mut Durable, last: Option<Index>, result: &Result<(), StoreError>) -> bool {
+    match (result, last) {
+        (Err(error), _) => *durable = Durable::Failed(error.clone()),
+        (Ok(()), Some(last)) if !matches!(durable, Durable::Failed(_)) => {
+            *durable = Durable::UpTo(last)
+        }
+        (Ok(()), _) => return false,
+    }
+    true
+}

@@ -1,0 +1,286 @@
+//! What callers can be told: every way in which a request ends without its result.
+
+use everlog_oplog::Index;
+use everlog_store::StoreError;
+
+/// Why a component can't be deployed, found or removed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComponentError {
+    /// No component has this name or UUID.
+    #[error("there is no component {name}; `GET /v1/components` lists what is deployed")]
+    NotFound {
+        /// The name or UUID that was asked for.
+        name: String,
+    },
+    /// The component has no such version.
+    #[error("component {name} has no version {version}; its newest is {newest}")]
+    VersionNotFound {
+        /// The component.
+        name: String,
+        /// What was asked for.
+        version: u64,
+        /// The newest there is.
+        newest: u64,
+    },
+    /// The name breaks the rules.
+    #[error(
+        "{name:?} is no component name: 1 to 128 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+    )]
+    InvalidName {
+        /// The name.
+        name: String,
+    },
+    /// The upload is no WebAssembly component.
+    #[error("not a component: {detail}")]
+    NotAComponent {
+        /// What the validator said, with the byte offset.
+        detail: String,
+    },
+    /// The upload is a core module.
+    #[error(
+        "this is a core WebAssembly module, not a component; build for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// The upload is too large.
+    #[error("the component has {size} bytes; at most {limit} are allowed")]
+    TooLarge {
+        /// Bytes of the upload.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The component imports what this host does not have.
+    #[error("import {import} can't be satisfied: {detail}")]
+    UnsatisfiedImport {
+        /// The import.
+        import: String,
+        /// What is missing.
+        detail: String,
+    },
+    /// The stored binary can't be used.
+    #[error("component {name} can't be used: {detail}; deploy it again")]
+    Unusable {
+        /// The component.
+        name: String,
+        /// Why.
+        detail: String,
+    },
+    /// The component still has workers.
+    #[error("component {name} has workers ({example} among them); delete them first, or force")]
+    HasWorkers {
+        /// The component.
+        name: String,
+        /// One of them.
+        example: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+}
+
+/// Why something can't be done with a worker.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The worker does not exist.
+    #[error("there is no worker {worker}")]
+    NotFound {
+        /// The worker.
+        worker: String,
+    },
+    /// The worker exists with other settings.
+    #[error("worker {worker} exists with other {what}; delete it first or leave the settings out")]
+    Exists {
+        /// The worker.
+        worker: String,
+        /// What differs: args, env or version.
+        what: &'static str,
+    },
+    /// The name breaks the rules.
+    #[error("{name:?} is no worker name: 1 to 512 bytes of UTF-8 without control characters")]
+    InvalidName {
+        /// The name.
+        name: String,
+    },
+    /// The worker's component can't be used.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The worker's oplog is damaged.
+    #[error(
+        "the oplog of worker {worker} is damaged: {detail}. The other workers go on; restore this one from a backup or delete it"
+    )]
+    CorruptLog {
+        /// The worker.
+        worker: String,
+        /// Which entry, what was expected, what was found.
+        detail: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Storage(StoreError),
+    /// Too many requests wait for the worker.
+    #[error("{limit} requests wait for worker {worker} already; try again later")]
+    Busy {
+        /// The worker.
+        worker: String,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The server is stopping.
+    #[error("the server is stopping; try again in a moment")]
+    ShuttingDown,
+}
+
+impl From<StoreError> for WorkerError {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// Why an invocation has no result.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// The worker can't be had.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The worker was interrupted before it had finished.
+    #[error(
+        "worker {worker} is interrupted; the same key sent again, a new call or resume lets it go on"
+    )]
+    Interrupted {
+        /// The worker.
+        worker: String,
+    },
+    /// The worker was deleted before it had finished.
+    #[error("worker {worker} was deleted")]
+    Deleted {
+        /// The worker.
+        worker: String,
+    },
+    /// The guest ended its life.
+    #[error("worker {worker} exited with code {code} and takes no more calls")]
+    Exited {
+        /// The worker.
+        worker: String,
+        /// The exit code.
+        code: u32,
+    },
+    /// An earlier invocation failed for good.
+    #[error(
+        "worker {worker} failed in an earlier invocation ({message}); resume, update or revert revives it"
+    )]
+    PreviousFailed {
+        /// The worker.
+        worker: String,
+        /// How it failed.
+        message: String,
+    },
+    /// This invocation failed for good.
+    #[error("{message}")]
+    Failed {
+        /// The guest's trap with its backtrace, or what else ended it.
+        message: String,
+        /// The entry that records the failure.
+        index: Index,
+    },
+    /// Replay met a divergence.
+    #[error("worker {worker} is stalled: {message}")]
+    Stalled {
+        /// The worker.
+        worker: String,
+        /// The divergence report.
+        message: String,
+    },
+    /// The key was used for another call.
+    #[error(
+        "idempotency key {key:?} was used on this worker with another function or other arguments"
+    )]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
+    /// The key breaks the rules.
+    #[error("an idempotency key has 1 to {limit} bytes without control characters")]
+    InvalidKey {
+        /// The longest, in bytes.
+        limit: usize,
+    },
+    /// Too many calls wait for the worker.
+    #[error("{limit} calls wait for worker {worker} already; try again later")]
+    QueueFull {
+        /// The worker.
+        worker: String,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// No invocation has this key.
+    #[error("worker {worker} has no invocation {key:?}")]
+    NotFound {
+        /// The worker.
+        worker: String,
+        /// The key.
+        key: String,
+    },
+    /// The invocation was cancelled before it started.
+    #[error("invocation {key:?} was cancelled before it started")]
+    Cancelled {
+        /// The key.
+        key: String,
+    },
+    /// The invocation has started or ended.
+    #[error("invocation {key:?} has {state} and can't be cancelled any more")]
+    NotCancellable {
+        /// The key.
+        key: String,
+        /// started, completed, …
+        state: &'static str,
+    },
+    /// The arguments do not fit the function.
+    #[error("{detail}")]
+    InvalidArguments {
+        /// Which argument and why.
+        detail: String,
+    },
+    /// The server is stopping.
+    #[error("the server is stopping; try again in a moment")]
+    ShuttingDown,
+}
+
+impl From<StoreError> for InvokeError {
+    fn from(error: StoreError) -> Self {
+        Self::Worker(error.into())
+    }
+}
+
+impl From<ComponentError> for InvokeError {
+    fn from(error: ComponentError) -> Self {
+        Self::Worker(error.into())
+    }
+}
+
+/// Why the runtime can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// The WebAssembly engine can't be made.
+    #[error(
+        "the WebAssembly engine can't be set up: {0:#}; a lower limit of loaded workers needs less address space"
+    )]
+    Engine(wasmtime::Error),
+    /// The directory of the workers' files can't be made.
+    #[error("the workers' files can't be kept in {path}: {error}", path = path.display())]
+    Files {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// What is deployed can't be read.
+    #[error(transparent)]
+    Components(#[from] ComponentError),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+}

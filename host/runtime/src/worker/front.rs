@@ -1,0 +1,407 @@
+//! Where messages are taken in, whether the guest runs meanwhile or not.
+
+use std::sync::Arc;
+
+use everlog_oplog::{
+    Codec, Entry, EntryKind, Index, NewInvocation, Payload, Status, Timestamp, WorkerState as Life,
+};
+use everlog_store::WorkerKey;
+
+use super::WorkerId;
+use super::desk::{Desk, Place};
+use super::execute::Stop;
+use super::message::{
+    Call, InvocationResult, InvocationStatus, Label, Message, Outcome, Reply, WorkerSettings,
+    answer,
+};
+use super::metadata::WorkerMetadata;
+use crate::component::ComponentVersion;
+use crate::durable::Recorder;
+use crate::error::{InvokeError, WorkerError};
+use crate::exports::Target;
+use crate::records::{self, InvocationRecord};
+use crate::shared::Shared;
+use crate::value::{Value, decode_result, decode_values};
+
+/// What a message asks of the task beyond what is done already.
+pub(crate) enum Taken {
+    /// Nothing, or only that it looks at its queue.
+    Done,
+    /// To stop what runs.
+    Stop(Stop),
+    /// To leave memory if nothing runs.
+    Evict,
+}
+
+/// Where a key stands.
+enum Found {
+    /// It runs or waits.
+    Waiting,
+    /// It has ended.
+    Ended(InvocationStatus),
+    /// Nobody used it.
+    Unknown,
+}
+
+/// The queue of a worker together with what is needed to answer for it.
+pub(crate) struct Front {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) worker: WorkerId,
+    pub(crate) label: Label,
+    pub(crate) key: WorkerKey,
+    pub(crate) version: Arc<ComponentVersion>,
+    pub(crate) desk: Desk,
+    /// A call came: an interrupted worker goes on for its sake.
+    pub(crate) nudged: bool,
+}
+
+impl Front {
+    /// Does what `message` asks, as far as that needs no guest.
+    pub(crate) async fn take_in(&mut self, recorder: &Arc<Recorder>, message: Message) -> Taken {
+        match message {
+            Message::Invoke { call, reply, .. } => self.invoke(recorder, call, reply).await,
+            Message::Accept { call, due, reply } => self.accept(recorder, call, due, reply).await,
+            Message::Create { settings, reply } => {
+                let _ = reply.send(self.compare(recorder, &settings));
+            }
+            Message::Query { key, join, reply } => self.query(recorder, &key, join, reply).await,
+            Message::Cancel { key, reply } => self.cancel(recorder, key, reply).await,
+            Message::Inspect { reply } => {
+                let _ = reply.send(Ok(self.metadata(recorder)));
+            }
+            Message::Control { control, reply } => {
+                return Taken::Stop(Stop::Control(control, reply));
+            }
+            Message::Wake { due } => self.forget_stale_wake(recorder, due),
+            Message::Evict => return Taken::Evict,
+            Message::Shutdown => return Taken::Stop(Stop::Shutdown),
+        }
+        Taken::Done
+    }
+
+    async fn invoke(&mut self, recorder: &Arc<Recorder>, call: Box<Call>, reply: Reply<Outcome>) {
+        self.nudged = true;
+        if call.keyed {
+            match self.find(recorder, &call.key, Some(call.fingerprint)).await {
+                Ok(Found::Unknown) => {}
+                Ok(Found::Waiting) => return self.desk.join(&call.key, reply),
+                Ok(Found::Ended(status)) => {
+                    return answer(vec![reply], &outcome(&call.key, status));
+                }
+                Err(error) => return answer(vec![reply], &Err(error)),
+            }
+        }
+        match self.refusal(recorder) {
+            Some(error) => answer(vec![reply], &Err(error)),
+            None => self.desk.direct(call, reply),
+        }
+    }
+
+    async fn accept(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        call: Box<Call>,
+        due: Option<Timestamp>,
+        reply: Reply<Result<(), InvokeError>>,
+    ) {
+        let found = match call.keyed {
+            true => self.find(recorder, &call.key, Some(call.fingerprint)).await,
+            false => Ok(Found::Unknown),
+        };
+        let refusal = match found {
+            Ok(Found::Unknown) => self.refusal(recorder).map(Err),
+            Ok(Found::Waiting | Found::Ended(_)) => Some(Ok(())),
+            Err(error) => Some(Err(error)),
+        };
+        if let Some(answer) = refusal {
+            let _ = reply.send(answer);
+            return;
+        }
+        let request = match self.payload(call.request.clone()).await {
+            Ok(request) => request,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let Call { key, function, fingerprint, trace, .. } = *call;
+        let new = NewInvocation { key: key.clone(), function, request, fingerprint, trace };
+        let index = recorder.with(|journal, now| journal.accept(new, due, now));
+        let record = InvocationRecord { fingerprint, begun: index, ended: None };
+        self.nudged = true;
+        recorder.flush_with(
+            vec![record.put(&self.key, &key)],
+            Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
+        );
+        self.desk.accepted(index, due);
+    }
+
+    async fn query(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        key: &str,
+        join: Option<Reply<Outcome>>,
+        reply: Reply<Result<InvocationStatus, InvokeError>>,
+    ) {
+        let status = match self.find(recorder, key, None).await {
+            Ok(Found::Waiting) => {
+                if let Some(join) = join {
+                    self.desk.join(key, join);
+                }
+                Ok(recorder.with(|journal, _| self.waiting_status(journal.status(), key)))
+            }
+            Ok(Found::Ended(status)) => Ok(status),
+            Ok(Found::Unknown) => {
+                Err(InvokeError::NotFound { worker: self.label.to_string(), key: key.to_owned() })
+            }
+            Err(error) => Err(error),
+        };
+        let _ = reply.send(status);
+    }
+
+    async fn cancel(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        key: String,
+        reply: Reply<Result<(), InvokeError>>,
+    ) {
+        let accepted = recorder.with(|journal, _| accepted_under(journal.status(), &key));
+        let Some((accepted, fingerprint)) = accepted else {
+            let state = match self.find(recorder, &key, None).await {
+                Ok(Found::Waiting) => "started or waits with its caller",
+                Ok(Found::Ended(_)) => "ended",
+                Ok(Found::Unknown) => {
+                    let worker = self.label.to_string();
+                    return drop(reply.send(Err(InvokeError::NotFound { worker, key })));
+                }
+                Err(error) => return drop(reply.send(Err(error))),
+            };
+            return drop(reply.send(Err(InvokeError::NotCancellable { key, state })));
+        };
+        let reason = "cancelled by a caller";
+        let index = recorder.with(|journal, now| journal.cancel(&key, reason, now));
+        self.desk.withdraw(accepted);
+        answer(self.desk.take_joined(&key), &Err(InvokeError::Cancelled { key: key.clone() }));
+        let record = InvocationRecord { fingerprint, begun: accepted, ended: Some(index) };
+        recorder.flush_with(
+            vec![record.put(&self.key, &key)],
+            Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
+        );
+    }
+
+    /// What is known of `key`: in memory first, then in what is on its way to the disk, then in the records.
+    async fn find(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        key: &str,
+        fingerprint: Option<u64>,
+    ) -> Result<Found, InvokeError> {
+        let place =
+            recorder.with(|journal, _| self.desk.find(journal.status(), key, fingerprint))?;
+        match place {
+            Place::Current | Place::Queued => return Ok(Found::Waiting),
+            Place::Unknown => {}
+        }
+        if let Some(index) = self.desk.settling(recorder.durable(), key)
+            && recorder.wait_durable(index).await.is_err()
+            && let Some(error) = recorder.failure()
+        {
+            return Err(error.into());
+        }
+        let stored = self
+            .shared
+            .store
+            .get(crate::spaces::INVOCATIONS, &records::invocation_key(&self.key, key));
+        let Some(bytes) = stored.await? else { return Ok(Found::Unknown) };
+        let record = InvocationRecord::decode(&self.key, &bytes)?;
+        if fingerprint.is_some_and(|fingerprint| fingerprint != record.fingerprint) {
+            return Err(InvokeError::KeyReused { key: key.to_owned() });
+        }
+        match record.ended {
+            Some(ended) => Ok(Found::Ended(self.ended(key, &record, ended).await?)),
+            None => Ok(Found::Unknown),
+        }
+    }
+
+    /// Reads from the log how an invocation ended.
+    async fn ended(
+        &self,
+        key: &str,
+        record: &InvocationRecord,
+        ended: Index,
+    ) -> Result<InvocationStatus, InvokeError> {
+        let key = key.to_owned();
+        let worker = || self.label.to_string();
+        Ok(match self.entry(ended).await?.kind {
+            EntryKind::InvocationCompleted { result, .. } => {
+                let bytes = self.shared.resolve(&result).await?;
+                let value = decode_result(&bytes).map_err(|error| self.corrupt(ended, &error))?;
+                let ty = self.result_type(record.begun).await?;
+                InvocationStatus::Completed(InvocationResult { key, index: ended, value, ty })
+            }
+            EntryKind::Failed { message, .. } => {
+                InvocationStatus::Failed(InvokeError::Failed { message, index: ended })
+            }
+            EntryKind::Exited { code } => {
+                InvocationStatus::Failed(InvokeError::Exited { worker: worker(), code })
+            }
+            EntryKind::Cancelled { .. } => InvocationStatus::Cancelled,
+            other => return Err(self.corrupt(ended, &other.name())),
+        })
+    }
+
+    /// The type of an ended invocation's result, as the present version has it; none if it lost the function.
+    async fn result_type(
+        &self,
+        begun: Index,
+    ) -> Result<Option<wasmtime::component::Type>, InvokeError> {
+        let function = match self.entry(begun).await?.kind {
+            EntryKind::InvocationStarted { function, .. }
+            | EntryKind::Accepted { function, .. } => function,
+            other => return Err(self.corrupt(begun, &other.name())),
+        };
+        let exports = self.version.exports();
+        let target = exports.resolve(&function).ok();
+        Ok(target.and_then(|target| exports.result_of(&target).cloned()))
+    }
+
+    async fn entry(&self, index: Index) -> Result<Entry, InvokeError> {
+        let records = self.shared.store.read_log(&self.key, index.get(), 1).await?;
+        let codec = Codec::new(self.key.as_bytes());
+        for record in &records {
+            for decoded in codec.decode(Index(record.first), &record.bytes) {
+                let decoded = decoded.map_err(|error| self.corrupt(index, &error))?;
+                if decoded.index == index {
+                    return Ok(decoded.entry);
+                }
+            }
+        }
+        Err(self.corrupt(index, &"the entry is missing"))
+    }
+
+    fn corrupt(&self, index: Index, found: &dyn std::fmt::Display) -> InvokeError {
+        InvokeError::Worker(WorkerError::CorruptLog {
+            worker: self.label.to_string(),
+            detail: format!("entry {index}: {found}"),
+        })
+    }
+
+    /// An accepted call as the present version understands it.
+    pub(super) async fn decode(
+        &self,
+        new: &NewInvocation,
+    ) -> Result<(Target, Vec<Value>), InvokeError> {
+        let invalid = |detail: String| InvokeError::InvalidArguments { detail };
+        let exports = self.version.exports();
+        let target = exports.resolve(&new.function).map_err(|error| invalid(error.to_string()))?;
+        let bytes = self.shared.resolve(&new.request).await?;
+        let args = decode_values(&bytes).map_err(|error| invalid(error.to_string()))?;
+        Ok((target, args))
+    }
+
+    /// Arguments and results as an entry holds them: large ones become a blob, durable before the entry is.
+    pub(crate) async fn payload(&self, bytes: Vec<u8>) -> Result<Payload, InvokeError> {
+        if bytes.len() <= self.shared.config.blob_threshold {
+            return Ok(Payload::Inline(bytes));
+        }
+        let size = bytes.len() as u64;
+        let digest = self.shared.store.put_blob(bytes).await?;
+        Ok(Payload::Blob { digest: *digest.as_bytes(), size })
+    }
+
+    fn waiting_status(&self, status: &Status, key: &str) -> InvocationStatus {
+        let due = status.accepted.values().find(|call| call.key == key).and_then(|call| call.due);
+        match (&self.desk.current, due) {
+            (Some(current), _) if current.key == key => InvocationStatus::Running,
+            (_, Some(due)) => InvocationStatus::Scheduled { due },
+            (_, None) => InvocationStatus::Pending,
+        }
+    }
+
+    /// Why the worker takes no new call, if it takes none.
+    fn refusal(&self, recorder: &Arc<Recorder>) -> Option<InvokeError> {
+        let limit = self.shared.config.max_queue;
+        let worker = || self.label.to_string();
+        if self.desk.waiting() >= limit {
+            return Some(InvokeError::QueueFull { worker: worker(), limit });
+        }
+        recorder.with(|journal, _| {
+            let status = journal.status();
+            let message =
+                || status.failure.as_ref().map_or_else(String::new, |f| f.message.clone());
+            match status.state {
+                Life::Failed => {
+                    Some(InvokeError::PreviousFailed { worker: worker(), message: message() })
+                }
+                Life::Exited => {
+                    let code = status.exit_code.unwrap_or_default();
+                    Some(InvokeError::Exited { worker: worker(), code })
+                }
+                Life::Stalled => Some(stalled(worker(), status)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether the worker was created with these settings.
+    fn compare(
+        &self,
+        recorder: &Arc<Recorder>,
+        settings: &WorkerSettings,
+    ) -> Result<bool, WorkerError> {
+        let exists =
+            |what: &'static str| Err(WorkerError::Exists { worker: self.label.to_string(), what });
+        recorder.with(|journal, _| {
+            let create = &journal.status().create;
+            match settings.version {
+                _ if create.args != settings.args => exists("args"),
+                _ if create.env != settings.env => exists("env"),
+                Some(version) if version != journal.status().component_version => exists("version"),
+                _ => Ok(false),
+            }
+        })
+    }
+
+    pub(crate) fn metadata(&self, recorder: &Arc<Recorder>) -> WorkerMetadata {
+        WorkerMetadata {
+            worker: self.worker.clone(),
+            status: recorder.with(|journal, _| journal.status().clone()),
+            queued: self.desk.direct_keys(),
+        }
+    }
+
+    /// Puts the status into the store's cache, for those who ask while the worker is not in memory.
+    pub(crate) fn cache_status(&self, recorder: &Arc<Recorder>) {
+        let change = recorder.with(|journal, _| records::put_status(&self.key, journal.status()));
+        recorder.flush_with(vec![change], Box::new(drop));
+    }
+
+    /// A wake record that the log does not want (any more) would wake the worker at each start.
+    fn forget_stale_wake(&self, recorder: &Arc<Recorder>, due: Timestamp) {
+        if recorder.wake() != Some(due) {
+            let change = records::delete_wake(&self.key, due);
+            recorder.flush_with(vec![change], Box::new(drop));
+        }
+    }
+}
+
+fn accepted_under(status: &Status, key: &str) -> Option<(Index, u64)> {
+    let mut accepted = status.accepted.iter();
+    accepted.find(|(_, call)| call.key == key).map(|(index, call)| (*index, call.fingerprint))
+}
+
+/// The error of a worker whose replay met a divergence.
+pub(crate) fn stalled(worker: String, status: &Status) -> InvokeError {
+    let message = status.stalled.as_ref().map_or_else(String::new, |stall| {
+        format!(
+            "at entry {}: {} was recorded, {} was asked",
+            stall.entry, stall.recorded, stall.asked
+        )
+    });
+    InvokeError::Stalled { worker, message }
+}
+
+fn outcome(key: &str, status: InvocationStatus) -> Outcome {
+    match status {
+        InvocationStatus::Completed(result) => Ok(result),
+        InvocationStatus::Failed(error) => Err(error),
+        _ => Err(InvokeError::Cancelled { key: key.to_owned() }),
+    }
+}

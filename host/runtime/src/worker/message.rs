@@ -1,0 +1,143 @@
+//! What can be asked of a worker's task.
+
+use std::sync::Arc;
+
+use everlog_oplog::{Index, Timestamp, TraceContext};
+use tokio::sync::oneshot;
+use wasmtime::component::Type;
+
+use super::metadata::WorkerMetadata;
+use crate::error::{InvokeError, WorkerError};
+use crate::exports::Target;
+use crate::value::Value;
+
+/// A call of an exported function.
+pub struct Invocation {
+    /// The caller's idempotency key; the runtime draws one where there is none.
+    pub key: Option<String>,
+    /// The function, found by [`Exports::resolve`](crate::exports::Exports::resolve).
+    pub target: Target,
+    /// Its arguments, decoded by the function's types.
+    pub args: Vec<Value>,
+    /// The caller's span.
+    pub trace: Option<TraceContext>,
+}
+
+/// How an invocation ended well.
+#[derive(Clone, Debug)]
+pub struct InvocationResult {
+    /// The idempotency key, the caller's or the drawn one.
+    pub key: String,
+    /// The entry that records it.
+    pub index: Index,
+    /// What the function returned; `None` where its type has no result.
+    pub value: Option<Value>,
+    /// The type of `value`.
+    pub ty: Option<Type>,
+}
+
+/// How far an invocation is.
+#[derive(Clone, Debug)]
+pub enum InvocationStatus {
+    /// Waits for its turn.
+    Pending,
+    /// Runs now, or waits to be retried, resumed or woken.
+    Running,
+    /// Waits for its time.
+    Scheduled {
+        /// Not before then.
+        due: Timestamp,
+    },
+    /// Has its result.
+    Completed(InvocationResult),
+    /// Has failed for good.
+    Failed(InvokeError),
+    /// Was cancelled before it started.
+    Cancelled,
+}
+
+/// Settings that a worker is created with and keeps for life.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// What `wasi:cli/environment.get-arguments` answers.
+    pub args: Vec<String>,
+    /// Environment variables; the worker's identity is added to them.
+    pub env: Vec<(String, String)>,
+    /// The component version; `None`: the newest.
+    pub version: Option<u64>,
+}
+
+pub(crate) type Outcome = Result<InvocationResult, InvokeError>;
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+/// An invocation on its way to a worker.
+pub(crate) struct Call {
+    pub(crate) key: String,
+    /// Whether the key is the caller's: only then can it have been used before.
+    pub(crate) keyed: bool,
+    /// The target's canonical name, as it stands in the log.
+    pub(crate) function: String,
+    pub(crate) target: Target,
+    pub(crate) args: Vec<Value>,
+    /// `args` as the log keeps them.
+    pub(crate) request: Vec<u8>,
+    pub(crate) fingerprint: u64,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// A message to a worker's task.
+pub(crate) enum Message {
+    /// Run now or when its turn comes, and answer with the durable outcome.
+    Invoke {
+        call: Box<Call>,
+        ephemeral: bool,
+        settings: Option<WorkerSettings>,
+        reply: Reply<Outcome>,
+    },
+    /// Queue durably, to be run not before `due`, and answer when that is durable.
+    Accept { call: Box<Call>, due: Option<Timestamp>, reply: Reply<Result<(), InvokeError>> },
+    /// Create with these settings; answers whether it is new.
+    Create { settings: WorkerSettings, reply: Reply<Result<bool, WorkerError>> },
+    /// How far is this invocation? With `join`, completed ones aside, the outcome is sent there when there is one.
+    Query {
+        key: String,
+        join: Option<Reply<Outcome>>,
+        reply: Reply<Result<InvocationStatus, InvokeError>>,
+    },
+    /// Withdraw an accepted invocation that has not started.
+    Cancel { key: String, reply: Reply<Result<(), InvokeError>> },
+    /// Metadata.
+    Inspect { reply: Reply<Result<WorkerMetadata, WorkerError>> },
+    /// Change of life.
+    Control { control: Control, reply: Reply<Result<(), WorkerError>> },
+    /// The wake record for this time is due; what there is to do stands in the log.
+    Wake { due: Timestamp },
+    /// Leave memory if idle.
+    Evict,
+    /// Leave memory now; the server stops.
+    Shutdown,
+}
+
+/// What an operator can do to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Stop and stay stopped.
+    Interrupt,
+    /// Go on.
+    Resume,
+    /// Drop the instance and recover at once.
+    Crash,
+    /// Remove the worker and all that it owns.
+    Delete,
+}
+
+/// Shared outcomes go to every caller that sent the same key.
+pub(crate) fn answer(callers: Vec<Reply<Outcome>>, outcome: &Outcome) {
+    for caller in callers {
+        // A caller that has gone away wants no answer.
+        let _ = caller.send(outcome.clone());
+    }
+}
+
+/// The name of a worker in messages, shared by the errors that quote it.
+pub(crate) type Label = Arc<str>;

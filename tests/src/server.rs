@@ -96,6 +96,20 @@ impl Server {
         assert!(self.becomes_ready().await, "the server did not start again");
     }
 
+    /// Starts the server again with other flags than before.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_again_with(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.start_again().await;
+    }
+
+    /// Tells whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
     /// Kills the server with SIGKILL and starts it again.
     pub async fn restart_after_kill(&mut self) {
         self.kill();

@@ -4,12 +4,16 @@
 use everlog_tests::{fixtures, server::Server};
 use serde_json::json;
 
-/// Mebibytes of the default limit of one worker.
-const LIMIT: u64 = 1_024;
+/// Mebibytes that one worker may have.
+const LIMIT: u64 = 64;
+
+async fn start() -> Server {
+    Server::start_with(&["--worker-memory", &format!("{LIMIT}MiB")]).await
+}
 
 #[tokio::test]
 async fn growth_beyond_the_limit_is_refused() {
-    let mut server = Server::start().await;
+    let mut server = start().await;
     let component = server.deploy(&fixtures::MEMORY).await;
     let worker = component.worker("hog");
     let held = worker.call("take", json!([100_000])).await.as_u64().expect("a number");
@@ -21,7 +25,7 @@ async fn growth_beyond_the_limit_is_refused() {
 
 #[tokio::test]
 async fn a_guest_that_insists_fails() {
-    let server = Server::start().await;
+    let server = start().await;
     let component = server.deploy(&fixtures::MEMORY).await;
     let worker = component.worker("hog");
     let failed = worker.invoke("insist", json!([2 * LIMIT])).await;

@@ -15,14 +15,11 @@ use std::path::Path;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
+use super::EmbeddedOptions;
 use super::envelope;
 use super::guard::without_panic;
 use crate::store::{KeyRange, KeyValue, LogRecord, Order};
 use crate::{Space, StoreError, WorkerKey};
-
-/// When a table's part in memory has this many bytes it is written to a file. It bounds what is
-/// read back into memory at start-up.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// fjall's smallest bound for its journals; at start-up it reads all of them.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
@@ -57,15 +54,15 @@ pub(super) struct LogTail {
 
 impl Tables {
     /// Opens the tables in `directory`, replaying fjall's journals.
-    pub(super) fn open(directory: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+    pub(super) fn open(directory: &Path, options: &EmbeddedOptions) -> Result<Self, StoreError> {
         let open = || -> fjall::Result<Self> {
             let database = Database::builder(directory)
-                .cache_size(cache_bytes)
+                .cache_size(options.cache_bytes)
                 .max_journaling_size(JOURNAL_BYTES)
                 .worker_threads(2)
                 .open()?;
-            let logs = database.keyspace("logs", table_options)?;
-            let records = database.keyspace("records", table_options)?;
+            let logs = database.keyspace("logs", || table_options(options))?;
+            let records = database.keyspace("records", || table_options(options))?;
             Ok(Self { database, logs, records })
         };
         let outcome = without_panic(open).and_then(|opened| opened.map_err(|e| e.to_string()));
@@ -267,11 +264,11 @@ impl Tables {
 
 /// Options of both tables. Bloom filters on all levels, since asking for what is not there (the
 /// first append of a worker, an idempotency key) is the common case.
-fn table_options() -> KeyspaceCreateOptions {
+fn table_options(options: &EmbeddedOptions) -> KeyspaceCreateOptions {
     let precise = FilterPolicyEntry::Bloom(BloomConstructionPolicy::FalsePositiveRate(0.0001));
     let small = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
     KeyspaceCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
+        .max_memtable_size(options.memtable_bytes)
         .filter_policy(FilterPolicy::new([precise, small]))
 }
 

@@ -13,7 +13,7 @@
 //! **Window.** Groups whose data is in table files (which have checksums everywhere) need no mark.
 //! The account is kept in segments; a segment goes when everything up to its end is in table files.
 //! When [`SEGMENTS_BEFORE_FLUSH`] wait for that the tables are told to write their files, so the
-//! account stays near `SEGMENT_BYTES` × that number, and the start-up work with it.
+//! account stays near half of a table's memory, and the start-up work with it.
 
 mod account;
 mod frame;
@@ -30,11 +30,16 @@ use super::files::io_error;
 use super::tables::Tables;
 use crate::StoreError;
 
-/// A segment is closed when it is larger than this.
-const SEGMENT_BYTES: u64 = 2 * 1024 * 1024;
+/// A segment is closed when it is larger than this part of a table's memory: 2 MiB as a rule.
+/// Marks take up to half as many bytes as what they stand for, so the tables mostly write their
+/// files before the marks ask for it.
+const SEGMENTS_PER_MEMTABLE: u64 = 8;
 
 /// With this many closed segments the tables are asked to write their files.
 const SEGMENTS_BEFORE_FLUSH: usize = 4;
+
+/// One huge group must not keep its buffer for ever.
+const MAX_KEPT_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// Writes the account.
 pub(super) struct Marks {
@@ -43,6 +48,7 @@ pub(super) struct Marks {
     path: PathBuf,
     number: u64,
     bytes: u64,
+    segment_bytes: u64,
     closed: VecDeque<ClosedSegment>,
     buffer: Vec<u8>,
 }
@@ -58,6 +64,7 @@ impl Marks {
     /// last one may be torn. `earlier` are the segments that are there, oldest first.
     pub(super) fn resume(
         directory: &Path,
+        memtable_bytes: u64,
         group: u64,
         earlier: Vec<(u64, PathBuf)>,
         tables: &Tables,
@@ -68,8 +75,10 @@ impl Marks {
             earlier.into_iter().map(|(_, path)| ClosedSegment { path, sequence }).collect();
         let (path, file) = create_segment(directory, number)?;
         let directory = directory.to_owned();
+        let segment_bytes = memtable_bytes / SEGMENTS_PER_MEMTABLE;
+        let buffer = Vec::new();
         let mut marks =
-            Self { directory, file, path, number, bytes: 0, closed, buffer: Vec::new() };
+            Self { directory, file, path, number, bytes: 0, segment_bytes, closed, buffer };
         marks.write(&Frame::Base { group })?;
         marks.remove_flushed(tables)?;
         Ok(marks)
@@ -81,14 +90,13 @@ impl Marks {
         frame::encode(frame, &mut self.buffer);
         self.file.write_all(&self.buffer).map_err(io_error("write", &self.path))?;
         self.bytes += self.buffer.len() as u64;
-        // One huge group must not keep its buffer for ever.
-        self.buffer.shrink_to(SEGMENT_BYTES as usize);
+        self.buffer.shrink_to(MAX_KEPT_BUFFER_BYTES);
         Ok(())
     }
 
     /// Closes the segment if it is full, after `group` was acknowledged.
     pub(super) fn roll(&mut self, group: u64, tables: &Tables) -> Result<(), StoreError> {
-        if self.bytes < SEGMENT_BYTES {
+        if self.bytes < self.segment_bytes {
             return Ok(());
         }
         let (path, file) = create_segment(&self.directory, self.number + 1)?;

@@ -1,0 +1,69 @@
+//! The child of `tests/survives_kill.rs` and `tests/poison.rs`: appends from several threads until
+//! it is killed, and says on stdout what was acknowledged.
+//!
+//! `append_until_killed <directory>` prints `ready`, then `acknowledged <worker> <last>` or
+//! `refused <worker> <why>`. A thread ends after a hundred refusals, the process with its threads.
+
+use std::io::Write as _;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use everlog_store::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
+
+#[path = "../tests/payload/mod.rs"]
+mod payload;
+
+const THREADS: u64 = 8;
+const REFUSALS: usize = 100;
+/// How many batches of one worker are under way, as when commits are pipelined.
+const PIPELINE: usize = 4;
+
+fn main() {
+    let directory = std::env::args().nth(1).expect("usage: append_until_killed <directory>");
+    let options = EmbeddedOptions::new(directory);
+    let store = EmbeddedStore::open(&options).unwrap_or_else(|error| panic!("{error}"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let heads = (0..THREADS).map(|number| {
+        let last = runtime.block_on(store.last_index(&payload::worker(number)));
+        last.expect("the oplog is readable").unwrap_or(0)
+    });
+    let heads: Vec<_> = heads.collect();
+    say("ready");
+    thread::scope(|scope| {
+        for (number, last) in (0..).zip(heads) {
+            let store = &store;
+            scope.spawn(move || append(store, number, last + 1));
+        }
+    });
+}
+
+fn append(store: &EmbeddedStore, number: u64, mut next: u64) {
+    let (sender, answers) = channel();
+    let mut refusals = 0;
+    let mut under_way = 0;
+    while refusals < REFUSALS {
+        while under_way < PIPELINE {
+            let (batch, last) = payload::batch(number, next);
+            let sender = sender.clone();
+            let done = move |outcome: Result<(), StoreError>| {
+                match &outcome {
+                    Ok(()) => say(&format!("acknowledged {number} {last}")),
+                    Err(error) => say(&format!("refused {number} {error}")),
+                }
+                sender.send(outcome.is_ok()).expect("the thread waits for its answers");
+            };
+            store.submit(batch, Box::new(done));
+            next = last + 1;
+            under_way += 1;
+        }
+        refusals += usize::from(!answers.recv().expect("an answer comes"));
+        under_way -= 1;
+    }
+    (0..under_way).for_each(|_| drop(answers.recv().expect("an answer comes")));
+}
+
+/// One line, in one write, so that a kill does not mix lines.
+fn say(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(format!("{line}\n").as_bytes()).expect("somebody listens");
+}

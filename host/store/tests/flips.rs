@@ -1,0 +1,275 @@
+//! Damage to any file of the store is reported or harmless, never silent.
+//!
+//! A store with table files, journals, marks and blobs is built once. Then, again and again, a copy
+//! of it gets one flipped bit or one cut tail somewhere, and everything is read and compared with
+//! what was written. `SEED=… FLIPS=…` repeat a run.
+
+#![expect(clippy::disallowed_methods, reason = "damages files on purpose")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use everlog_store::{
+    Batch, Change, Digest, EmbeddedOptions, EmbeddedStore, KeyRange, LogRecord, Order, Store,
+    StoreError, commit,
+};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+
+mod child;
+mod payload;
+
+const WORKERS: u64 = 12;
+const BATCHES: u64 = 60;
+
+/// Everything that was written.
+#[derive(Default)]
+struct Truth {
+    logs: BTreeMap<u64, Vec<LogRecord>>,
+    heads: BTreeMap<Vec<u8>, Vec<u8>>,
+    blobs: Vec<Vec<u8>>,
+}
+
+/// What reading everything from a damaged store came to.
+#[derive(Debug, Default)]
+struct Findings {
+    /// Errors, of opening or of reads.
+    reported: Vec<StoreError>,
+    /// Names of what reads differently without an error.
+    silent: Vec<String>,
+    /// Workers whose oplogs read as written.
+    intact: Vec<u64>,
+}
+
+enum Damage {
+    Flip { offset: u64, bit: u8 },
+    Cut { length: u64 },
+}
+
+/// Small tables, so that a small store has many files.
+fn options(directory: &Path) -> EmbeddedOptions {
+    EmbeddedOptions { memtable_bytes: 64 * 1024, ..EmbeddedOptions::new(directory) }
+}
+
+async fn build(directory: &Path) -> Truth {
+    let mut truth = Truth::default();
+    // Several starts, so that there are several segments of marks, and journals that were reopened.
+    for _ in 0..3 {
+        let store = EmbeddedStore::open(&options(directory)).unwrap();
+        for number in (0..BATCHES).flat_map(|_| 0..WORKERS) {
+            write_batch(&store, &mut truth, number).await;
+        }
+        let blob = vec![truth.blobs.len() as u8; 5000];
+        store.put_blob(blob.clone()).await.unwrap();
+        truth.blobs.push(blob);
+        let forgotten = payload::worker(0).as_bytes().to_vec();
+        let delete = Change::Delete { space: payload::HEADS, key: forgotten.clone() };
+        commit(&store, Batch { changes: vec![delete], ..Batch::default() }).await.unwrap();
+        truth.heads.remove(&forgotten);
+    }
+    truth
+}
+
+async fn write_batch(store: &EmbeddedStore, truth: &mut Truth, number: u64) {
+    let next = truth.logs.get(&number).and_then(|log| log.last()).map_or(1, |log| log.last + 1);
+    let (batch, last) = payload::batch(number, next);
+    truth.heads.insert(payload::worker(number).as_bytes().to_vec(), last.to_be_bytes().into());
+    for number in [number, payload::twin(number)] {
+        let bytes = payload::entries(number, next, last);
+        truth.logs.entry(number).or_default().push(LogRecord { first: next, last, bytes });
+    }
+    commit(store, batch).await.unwrap();
+}
+
+async fn examine(directory: &Path, truth: &Truth) -> Findings {
+    let mut findings = Findings::default();
+    let store = match EmbeddedStore::open(&options(directory)) {
+        Ok(store) => store,
+        Err(error) => {
+            findings.reported.push(error);
+            return findings;
+        }
+    };
+    for (&number, expected) in &truth.logs {
+        let worker = payload::worker(number);
+        match store.read_log(&worker, 1, usize::MAX).await {
+            Ok(found) if found == *expected => findings.intact.push(number),
+            Ok(_) => findings.silent.push(worker.to_string()),
+            Err(error) => findings.report(error, &worker.to_string()),
+        }
+    }
+    match store.scan(payload::HEADS, KeyRange::all(), Order::Forward, usize::MAX).await {
+        Ok(found) if found.iter().map(|(key, value)| (key, value)).eq(&truth.heads) => {}
+        Ok(_) => findings.silent.push("scan".into()),
+        Err(error) => findings.report(error, "record"),
+    }
+    for number in 0..WORKERS {
+        let key = payload::worker(number);
+        match store.get(payload::HEADS, key.as_bytes()).await {
+            Ok(found) if found.as_ref() == truth.heads.get(key.as_bytes()) => {}
+            Ok(_) => findings.silent.push(format!("record {key}")),
+            Err(error) => findings.report(error, &key.to_string()),
+        }
+    }
+    for blob in &truth.blobs {
+        let digest = Digest::of(blob);
+        match store.get_blob(&digest).await {
+            Ok(found) if found.as_ref() == Some(blob) => {}
+            Ok(_) => findings.silent.push(format!("blob {digest}")),
+            Err(error) => findings.report(error, &digest.to_string()),
+        }
+    }
+    findings
+}
+
+impl Findings {
+    /// Takes an error of a read; it must name what was read.
+    fn report(&mut self, error: StoreError, name: &str) {
+        if !error.to_string().contains(name) {
+            self.silent.push(format!("an error that does not name {name}: {error}"));
+        }
+        self.reported.push(error);
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { directories.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in files(from) {
+        let target = to.join(file.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(file, target).unwrap();
+    }
+    // Directories without files count too.
+    for directory in ["blobs/incoming", "marks"] {
+        fs::create_dir_all(to.join(directory)).unwrap();
+    }
+}
+
+fn damage(file: &Path, random: &mut StdRng) -> Damage {
+    let mut bytes = fs::read(file).unwrap();
+    let length = bytes.len() as u64;
+    if random.random_ratio(1, 4) {
+        let length = random.random_range(0..length);
+        fs::write(file, &bytes[..length as usize]).unwrap();
+        return Damage::Cut { length };
+    }
+    let (offset, bit) = (random.random_range(0..length), random.random_range(0..8));
+    bytes[offset as usize] ^= 1 << bit;
+    fs::write(file, bytes).unwrap();
+    Damage::Flip { offset, bit }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_flip_and_no_cut_is_silent() {
+    let seed = child::number("SEED").unwrap_or_else(|| rand::rng().random());
+    let flips = child::number("FLIPS").unwrap_or(300);
+    println!("SEED={seed} FLIPS={flips}");
+    // Damaged files make fjall panic where it should return an error; the store catches that, and
+    // three hundred backtraces would hide what this test has to say.
+    std::panic::set_hook(Box::new(|panic| println!("{panic}")));
+    let mut random = StdRng::seed_from_u64(seed);
+    let original = tempfile::tempdir().unwrap();
+    let truth = build(original.path()).await;
+    let untouched = tempfile::tempdir().unwrap();
+    copy(original.path(), untouched.path());
+    let findings = examine(untouched.path(), &truth).await;
+    assert!(findings.reported.is_empty() && findings.silent.is_empty(), "{findings:?}");
+
+    let candidates = files(original.path());
+    let tables = candidates.iter().filter(|path| path.parent().unwrap().ends_with("tables"));
+    assert!(tables.count() > 4, "the store must have table files: {candidates:?}");
+    let (mut reported, mut refused) = (0, 0);
+    let mut silent = Vec::new();
+    for round in 0..flips {
+        let directory = tempfile::tempdir().unwrap();
+        copy(original.path(), directory.path());
+        let file = candidates.choose(&mut random).unwrap().strip_prefix(original.path()).unwrap();
+        if fs::metadata(directory.path().join(file)).unwrap().len() == 0 {
+            continue;
+        }
+        let damage = damage(&directory.path().join(file), &mut random);
+        let what = match damage {
+            Damage::Flip { offset, bit } => format!("bit {bit} of byte {offset} flipped"),
+            Damage::Cut { length } => format!("cut to {length} bytes"),
+        };
+        let findings = examine(directory.path(), &truth).await;
+        reported += u64::from(!findings.reported.is_empty());
+        refused += u64::from(findings.intact.is_empty());
+        for name in findings.silent {
+            silent.push(format!("round {round}, {}, {what}: {name}", file.display()));
+        }
+    }
+    println!("{flips} damages: {reported} reported, {refused} of them refused to start");
+    assert!(silent.is_empty(), "SEED={seed}:\n{}", silent.join("\n"));
+    assert!(reported > 0, "some damage must matter");
+}
+
+#[tokio::test]
+async fn damage_of_one_worker_leaves_the_others() {
+    let original = tempfile::tempdir().unwrap();
+    let truth = build(original.path()).await;
+    // The first entries are in table files by now, and nowhere else.
+    let victim = 3;
+    let needle = payload::entries(victim, 1, payload::batch(victim, 1).1);
+    let hit = files(original.path()).into_iter().find_map(|file| {
+        let in_tables = file.parent().unwrap().ends_with("tables");
+        let bytes = fs::read(&file).ok().filter(|_| in_tables)?;
+        let at = bytes.windows(needle.len()).position(|window| window == needle)?;
+        (!file.extension().is_some_and(|extension| extension == "jnl")).then_some((file, bytes, at))
+    });
+    let (file, mut bytes, at) = hit.expect("the entries are in a table file");
+    bytes[at + 10] ^= 1;
+    fs::write(file, bytes).unwrap();
+    let findings = examine(original.path(), &truth).await;
+    assert!(findings.silent.is_empty(), "{findings:?}");
+    let name = payload::worker(victim).to_string();
+    let named =
+        findings.reported.iter().map(StoreError::to_string).find(|text| text.contains(&name));
+    let named = named.expect("the damage is reported with the worker's name");
+    assert!(named.contains("entry 1") && named.contains("Restore"), "{named}");
+    // Those whose entries share a block of 4 KiB with the victim's are damaged too.
+    let workers = truth.logs.len();
+    assert!(findings.intact.len() >= workers - 8, "{} of {workers}", findings.intact.len());
+    let store = EmbeddedStore::open(&options(original.path())).unwrap();
+    let healthy = findings.intact[0];
+    let next = truth.logs[&healthy].last().unwrap().last + 1;
+    let append = payload::append(healthy, next, next);
+    commit(&store, Batch { appends: vec![append], ..Batch::default() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_accepted_loss_is_complained_about_once() {
+    let directory = tempfile::tempdir().unwrap();
+    build(directory.path()).await;
+    let mut journals = files(directory.path());
+    journals.retain(|file| file.extension().is_some_and(|extension| extension == "jnl"));
+    let journal = journals.last().expect("fjall has a journal");
+    let bytes = fs::read(journal).unwrap();
+    fs::write(journal, &bytes[..bytes.len() - 1]).unwrap();
+    let refusal = EmbeddedStore::open(&options(directory.path())).err().unwrap();
+    assert!(matches!(refusal, StoreError::LostTail { .. }), "{refusal}");
+    assert!(refusal.to_string().contains("accept_loss"), "{refusal}");
+    // It stays refused until somebody decides.
+    assert!(EmbeddedStore::open(&options(directory.path())).is_err());
+    let accepting = EmbeddedOptions { accept_loss: true, ..options(directory.path()) };
+    drop(EmbeddedStore::open(&accepting).unwrap());
+    let store = EmbeddedStore::open(&options(directory.path())).unwrap();
+    let append = payload::append(900, 1, 1);
+    commit(&store, Batch { appends: vec![append], ..Batch::default() }).await.unwrap();
+    drop(store);
+    EmbeddedStore::open(&options(directory.path())).unwrap();
+}

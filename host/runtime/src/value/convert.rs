@@ -5,7 +5,7 @@
 //! and not within the call.
 
 use wasmtime::component::Val;
-use wasmtime::component::types::Type;
+use wasmtime::component::types::{Field, Record, Tuple, Type};
 
 use super::{F32, F64, Handles, MAX_DEPTH, Ownership, Value, ValueError, ValueProblem, type_text};
 
@@ -63,30 +63,14 @@ fn lower(
             Val::List(elements.iter().enumerate().map(lower).collect::<Result<_, _>>()?)
         }
         (Value::Tuple(elements), Type::Tuple(tuple)) => {
-            same_length(elements.len(), tuple.types().len(), "element")?;
-            let lower = |(index, (element, ty)): (usize, (&Value, Type))| {
-                lower(element, &ty, handles, level + 1).map_err(|error| error.in_element(index))
-            };
-            let pairs = elements.iter().zip(tuple.types()).enumerate();
-            Val::Tuple(pairs.map(lower).collect::<Result<_, _>>()?)
+            lower_tuple(elements, tuple, handles, level)?
         }
         (Value::Record(fields), Type::Record(record)) => {
-            same_length(fields.len(), record.fields().len(), "field")?;
-            let mut vals = Vec::with_capacity(fields.len());
-            for ((name, value), field) in fields.iter().zip(record.fields()) {
-                same_name(name, field.name)?;
-                let val = lower(value, &field.ty, handles, level + 1)
-                    .map_err(|error| error.in_field(name))?;
-                vals.push((name.clone(), val));
-            }
-            Val::Record(vals)
+            lower_record(fields, record, handles, level)?
         }
         (Value::Variant(case, payload), Type::Variant(variant)) => {
-            let ty = variant
-                .cases()
-                .find(|known| known.name == case)
-                .ok_or_else(|| unknown_name(ty, case))?
-                .ty;
+            let known = variant.cases().find(|known| known.name == case);
+            let ty = known.ok_or_else(|| unknown_name(ty, case))?.ty;
             let payload = lower_payload(case, payload.as_deref(), ty.as_ref(), handles, level)?;
             Val::Variant(case.clone(), payload)
         }
@@ -119,6 +103,36 @@ fn lower(
         }
         (value, ty) => return Err(mismatch(ty, value.kind())),
     })
+}
+
+fn lower_tuple(
+    elements: &[Value],
+    tuple: &Tuple,
+    handles: &mut dyn Handles,
+    level: usize,
+) -> Result<Val, ValueError> {
+    same_length(elements.len(), tuple.types().len(), "element")?;
+    let lower = |(index, (element, ty)): (usize, (&Value, Type))| {
+        lower(element, &ty, handles, level + 1).map_err(|error| error.in_element(index))
+    };
+    let pairs = elements.iter().zip(tuple.types()).enumerate();
+    Ok(Val::Tuple(pairs.map(lower).collect::<Result<_, _>>()?))
+}
+
+fn lower_record(
+    fields: &[(String, Value)],
+    record: &Record,
+    handles: &mut dyn Handles,
+    level: usize,
+) -> Result<Val, ValueError> {
+    same_length(fields.len(), record.fields().len(), "field")?;
+    let mut vals = Vec::with_capacity(fields.len());
+    for ((name, value), field) in fields.iter().zip(record.fields()) {
+        same_name(name, field.name)?;
+        let val = lower(value, &field.ty, handles, level + 1);
+        vals.push((name.clone(), val.map_err(|error| error.in_field(name))?));
+    }
+    Ok(Val::Record(vals))
 }
 
 fn lower_payload(
@@ -169,12 +183,14 @@ fn lift(val: Val, ty: &Type, handles: &mut dyn Handles, level: usize) -> Result<
         }
         (Val::Record(fields), Type::Record(record)) => {
             let pairs = fields.into_iter().zip(record.fields());
-            let lift = |((name, val), field): ((String, Val), _)| {
-                let field: wasmtime::component::types::Field<'_> = field;
-                match lift(val, &field.ty, handles, level + 1) {
-                    Ok(value) => Ok((name, value)),
-                    Err(error) => Err(error.in_field(&name)),
-                }
+            let lift = |((name, val), field): ((String, Val), Field<'_>)| match lift(
+                val,
+                &field.ty,
+                handles,
+                level + 1,
+            ) {
+                Ok(value) => Ok((name, value)),
+                Err(error) => Err(error.in_field(&name)),
             };
             Value::Record(pairs.map(lift).collect::<Result<_, ValueError>>()?)
         }

@@ -15,6 +15,7 @@
 //! ```
 
 pub mod api;
+pub mod bench;
 pub mod command;
 pub mod fixtures;
 pub mod follower;

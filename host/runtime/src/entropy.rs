@@ -4,19 +4,19 @@ use rand::RngCore;
 use uuid::Uuid;
 
 /// Fills `bytes` with cryptographically strong randomness.
-pub fn fill(bytes: &mut [u8]) {
+pub(crate) fn fill(bytes: &mut [u8]) {
     rand::rng().fill_bytes(bytes);
 }
 
 /// A uniformly distributed number.
 #[must_use]
-pub fn number() -> u64 {
+pub(crate) fn number() -> u64 {
     rand::rng().next_u64()
 }
 
 /// A random UUID (version 4), for what needs a name that nothing else has.
 #[must_use]
-pub fn uuid() -> Uuid {
+pub(crate) fn uuid() -> Uuid {
     let mut bytes = [0; 16];
     fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
@@ -24,7 +24,7 @@ pub fn uuid() -> Uuid {
 
 /// What a back-off is scattered by: any number, see [`everlog_oplog::RetryPolicy::delay_nanos`].
 #[must_use]
-pub fn jitter() -> u64 {
+pub(crate) fn jitter() -> u64 {
     number()
 }
 

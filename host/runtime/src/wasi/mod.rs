@@ -17,6 +17,9 @@ mod stdio;
 mod streams;
 mod wall_clock;
 
+#[cfg(test)]
+mod tests;
+
 use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random as wasi_random};
 use wasmtime_wasi_io::bindings::wasi::io;

@@ -10,6 +10,7 @@ use std::thread;
 
 use everlog_store::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 
+#[allow(dead_code, reason = "shared with the tests, which read as well")]
 #[path = "../tests/payload/mod.rs"]
 mod payload;
 
@@ -59,7 +60,9 @@ fn append(store: &EmbeddedStore, number: u64, mut next: u64) {
         refusals += usize::from(!answers.recv().expect("an answer comes"));
         under_way -= 1;
     }
-    (0..under_way).for_each(|_| drop(answers.recv().expect("an answer comes")));
+    for _ in 0..under_way {
+        answers.recv().expect("an answer comes");
+    }
 }
 
 /// One line, in one write, so that a kill does not mix lines.

@@ -8,6 +8,7 @@ use std::process::Command;
 use everlog_store::{EmbeddedOptions, EmbeddedStore, Health, Store, StoreError, commit};
 
 mod child;
+#[allow(dead_code, reason = "shared, and not every test needs all of it")]
 mod payload;
 
 async fn last_index(directory: &Path, number: u64) -> u64 {

@@ -1,7 +1,8 @@
-//! `kill -9` during concurrent appends: every acknowledged batch is there, no torn batch is visible.
+//! `kill -9` during concurrent appends: every acknowledged batch is there, no torn batch is
+//! visible.
 //!
 //! A child process appends from eight threads and reports what was acknowledged; it is killed at
-//! random moments, again and again on one directory. `SEED=… ROUNDS=…` repeat a run.
+//! random moments, several times on one directory. `SEED=… ROUNDS=…` repeat a run.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -14,28 +15,42 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 mod child;
+#[allow(dead_code, reason = "shared, and not every test needs all of it")]
 mod payload;
+
+/// How often a directory is killed before the next round takes a new one: all of it is read after
+/// each kill.
+const KILLS: u64 = 4;
 
 #[tokio::test]
 async fn acknowledged_batches_survive_kill() {
-    let seed = child::number("SEED").unwrap_or_else(|| rand::rng().random());
-    let rounds = child::number("ROUNDS").unwrap_or(25);
+    let seed = number("SEED").unwrap_or_else(|| rand::rng().random());
+    let rounds = number("ROUNDS").unwrap_or(6);
     println!("SEED={seed} ROUNDS={rounds}");
     let mut random = StdRng::seed_from_u64(seed);
-    let directory = tempfile::tempdir().unwrap();
-    let mut acknowledged = HashMap::new();
-    for round in 0..rounds {
-        let delay = Duration::from_micros(random.random_range(0..120_000));
-        for (worker, last) in killed_after(directory.path(), delay) {
-            let known = acknowledged.entry(worker).or_insert(0);
-            assert!(last > *known, "round {round}: worker {worker} goes back to {last}");
-            *known = last;
+    let mut total = 0;
+    for _ in 0..rounds {
+        let directory = tempfile::tempdir().unwrap();
+        let mut acknowledged = HashMap::new();
+        for kill in 0..KILLS {
+            let delay = Duration::from_micros(random.random_range(0..120_000));
+            for (worker, last) in killed_after(directory.path(), delay) {
+                let known = acknowledged.entry(worker).or_insert(0);
+                assert!(last > *known, "kill {kill}: worker {worker} goes back to {last}");
+                *known = last;
+            }
+            verify(directory.path(), &acknowledged).await;
         }
-        verify(directory.path(), &acknowledged).await;
+        total += acknowledged.values().sum::<u64>();
     }
-    let total: u64 = acknowledged.values().sum();
-    println!("{total} acknowledged entries survived {rounds} kills");
-    assert!(total > rounds, "the child was killed before it did anything");
+    println!("{total} acknowledged entries survived {} kills", rounds * KILLS);
+    assert!(total > rounds * KILLS, "the child was killed before it did anything");
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 /// Runs the child, kills it `delay` after its first acknowledgement, and returns the last index it

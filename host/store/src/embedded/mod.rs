@@ -16,6 +16,7 @@ mod files;
 mod group;
 mod guard;
 mod heads;
+mod inspect;
 mod lock;
 mod marks;
 mod tables;

@@ -18,6 +18,7 @@ use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, Persis
 use super::EmbeddedOptions;
 use super::envelope;
 use super::guard::without_panic;
+use super::inspect::inspect;
 use crate::store::{KeyRange, KeyValue, LogRecord, Order};
 use crate::{Space, StoreError, WorkerKey};
 
@@ -55,6 +56,7 @@ pub(super) struct LogTail {
 impl Tables {
     /// Opens the tables in `directory`, replaying fjall's journals.
     pub(super) fn open(directory: &Path, options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        inspect(directory)?;
         let open = || -> fjall::Result<Self> {
             let database = Database::builder(directory)
                 .cache_size(options.cache_bytes)

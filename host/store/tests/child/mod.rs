@@ -23,10 +23,3 @@ pub(crate) fn acknowledgement(line: &str) -> Option<(u64, u64)> {
     let (worker, last) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
     Some((worker.parse().ok()?, last.parse().ok()?))
 }
-
-/// A number from the environment.
-#[allow(dead_code, reason = "not every test that has a child takes numbers")]
-pub(crate) fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}

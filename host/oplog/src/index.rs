@@ -55,6 +55,23 @@ impl fmt::Display for Region {
     }
 }
 
+/// How far an execution has come, counted so that what a crash undid does not show but a deliberate
+/// return does: what runs again after a crash is at the same position, what was taken back and starts
+/// over is at a new one, and no two places of one history share a position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Position {
+    /// Jumps of the guest and reverts so far.
+    pub returns: u64,
+    /// Replayed entries so far that are part of the history.
+    pub entries: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.returns, self.entries)
+    }
+}
+
 /// A point in time in nanoseconds since the Unix epoch, good until the year 2554.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Timestamp(pub u64);

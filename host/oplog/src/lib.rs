@@ -33,7 +33,7 @@ pub use entry::{
     Category, ComponentId, Create, Entry, EntryKind, FailureKind, FunctionName, JumpReason,
     LogLevel, LogStream, PersistenceLevel, RetryPolicy, TraceContext, UpdateMode, WorkerId,
 };
-pub use index::{Index, Region, Timestamp};
+pub use index::{Index, Position, Region, Timestamp};
 pub use journal::{
     AtomicError, Begun, Call, Completion, Divergence, Durability, Entered, Failure, Journal,
     JumpError, Line, NewInvocation, PromiseError, RecordedBatch, RecordedInvocation, RecoverError,

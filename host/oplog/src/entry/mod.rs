@@ -11,7 +11,7 @@ pub use parts::{
 };
 pub use policy::RetryPolicy;
 
-use crate::index::{Index, Region, Timestamp};
+use crate::index::{Index, Position, Region, Timestamp};
 use crate::payload::{Excerpt, Payload};
 
 /// One record of a log.
@@ -146,8 +146,8 @@ pub enum EntryKind {
     },
     /// Hint: execution failed.
     Failed {
-        /// The logical position reached, by which attempts are counted.
-        position: u64,
+        /// The position reached, by which attempts are counted.
+        position: Position,
         /// How often execution has failed there, counting this failure.
         attempt: u32,
         /// What sort of failure it is.

@@ -86,7 +86,10 @@ impl Journal {
     /// A [`Divergence`] where another call is recorded at this point.
     pub fn enter(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
         self.check()?;
-        if self.persistence_level() == PersistenceLevel::PersistNothing {
+        // The outcome of a begin that is recorded is recorded too, or the write would look open for
+        // ever.
+        let recorded = self.persistence_level() != PersistenceLevel::PersistNothing;
+        if !recorded && call.begin.is_none() {
             return self.enter_unrecorded(call, now);
         }
         let fingerprint = fingerprint(call.function, call.request);
@@ -155,11 +158,11 @@ impl Journal {
     pub fn begin_write(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Begun, Divergence> {
         self.check()?;
         if self.persistence_level() == PersistenceLevel::PersistNothing {
-            let replayed = self.is_replaying();
-            if !replayed {
+            let live = !self.is_replaying();
+            if live {
                 self.go_live(now)?;
             }
-            return Ok(Begun { index: None, replayed: false, gate: !replayed });
+            return Ok(Begun { index: None, replayed: false, gate: live });
         }
         let fingerprint = fingerprint(call.function, call.request);
         let (index, replayed) = self.write_begin(call, fingerprint, now)?;

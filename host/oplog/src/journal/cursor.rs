@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::{NewInvocation, RecordedBatch};
 use crate::codec::{Codec, CodecError, Decoded};
 use crate::entry::{Entry, EntryKind};
-use crate::index::Index;
+use crate::index::{Index, Timestamp};
 use crate::status::{Execution, Status};
 
 /// A cursor before the next replayed entry of a log. It holds the log encoded, decodes an entry
@@ -22,6 +22,8 @@ pub(super) struct Cursor {
     ahead: Option<(Index, Entry)>,
     /// After the entries that were met.
     execution: Execution,
+    /// When the last of them was made.
+    met_at: Timestamp,
 }
 
 /// What the cursor needs to know, and what it tells, about the entries that it passes.
@@ -45,6 +47,7 @@ impl Cursor {
             next: Index::FIRST,
             ahead: None,
             execution: Execution::default(),
+            met_at: Timestamp(0),
         };
         cursor.ahead = cursor.walk(passing)?;
         Ok(cursor)
@@ -60,6 +63,11 @@ impl Cursor {
         &self.execution
     }
 
+    /// When the last entry that was met was made.
+    pub(super) fn met_at(&self) -> Timestamp {
+        self.met_at
+    }
+
     /// The entry that comes next.
     pub(super) fn ahead(&self) -> Option<(Index, &EntryKind)> {
         self.ahead.as_ref().map(|(index, entry)| (*index, &entry.kind))
@@ -71,7 +79,7 @@ impl Cursor {
         passing: &mut Passing<'_>,
     ) -> Result<Option<(Index, Entry)>, CodecError> {
         let Some((index, entry)) = self.ahead.take() else { return Ok(None) };
-        self.pass_replayed(index, &entry.kind, passing);
+        self.pass_replayed(index, &entry, passing);
         self.ahead = self.walk(passing)?;
         Ok(Some((index, entry)))
     }
@@ -93,7 +101,7 @@ impl Cursor {
                 self.pass(index, entry, passing);
             } else if index == Index::FIRST || base.is_some_and(|base| index <= base) {
                 // Nobody calls for the creation, nor for what a guest's own snapshot stands for.
-                self.pass_replayed(index, &entry.kind, passing);
+                self.pass_replayed(index, &entry, passing);
             } else {
                 return Ok(Some((index, entry)));
             }
@@ -101,8 +109,9 @@ impl Cursor {
         Ok(None)
     }
 
-    fn pass_replayed(&mut self, index: Index, kind: &EntryKind, passing: &mut Passing<'_>) {
-        self.execution.apply(index, kind);
+    fn pass_replayed(&mut self, index: Index, entry: &Entry, passing: &mut Passing<'_>) {
+        self.execution.apply(index, &entry.kind);
+        self.met_at = entry.timestamp;
         passing.lines.entry_passed(self.execution.open_regions.is_empty());
     }
 
@@ -110,7 +119,7 @@ impl Cursor {
     fn pass(&mut self, index: Index, entry: Entry, passing: &mut Passing<'_>) {
         let deleted = &passing.status.deleted;
         if deleted.counts_return(index, &entry.kind) {
-            self.execution.returns += 1;
+            self.execution.position.returns += 1;
         }
         match entry.kind {
             EntryKind::Log { .. } if deleted.retried.contains(index) => {

@@ -253,10 +253,8 @@ impl Journal {
         let position = self.logical_position();
         let count = if self.draws.position == position { self.draws.count } else { 0 };
         self.draws = Draws { position, count: count + 1 };
-        let mut name = [0; 16];
-        name[..8].copy_from_slice(&position.to_le_bytes());
-        name[8..].copy_from_slice(&count.to_le_bytes());
-        Uuid::new_v5(&namespace, &name)
+        let name = [position.returns, position.entries, count].map(u64::to_le_bytes);
+        Uuid::new_v5(&namespace, name.as_flattened())
     }
 }
 

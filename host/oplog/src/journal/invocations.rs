@@ -72,7 +72,12 @@ impl Journal {
     /// # Errors
     /// A [`Divergence`] where the log holds calls that the component has not made.
     pub fn next_recorded(&mut self) -> Result<Option<RecordedInvocation>, Divergence> {
-        let Some((index, entry)) = self.meet()? else { return Ok(None) };
+        let Some((index, entry)) = self.meet()? else {
+            // What an operator took back was started and will not start again.
+            let queued = &self.status.accepted;
+            self.requests.retain(|index, _| queued.contains_key(index));
+            return Ok(None);
+        };
         match entry.kind {
             EntryKind::InvocationStarted { key, accepted, request, function, trace, .. } => {
                 let queued = accepted.and_then(|accepted| self.requests.remove(&accepted));

@@ -44,7 +44,7 @@ use self::lines::Lines;
 use self::tail::TailBuffer;
 use crate::codec::Codec;
 use crate::entry::{Create, Entry, EntryKind, PersistenceLevel, RetryPolicy};
-use crate::index::{Index, Timestamp};
+use crate::index::{Index, Position, Timestamp};
 use crate::status::{Execution, Status, Stop};
 
 /// What the server decides for all workers.
@@ -81,7 +81,7 @@ pub struct Journal {
 /// at most.
 #[derive(Clone, Copy, Debug, Default)]
 struct Draws {
-    position: u64,
+    position: Position,
     count: u64,
 }
 
@@ -134,6 +134,13 @@ impl Journal {
         self.replay.is_some()
     }
 
+    /// When the guest was first where it is now: the time of the entry that was met last, while
+    /// recorded entries lie ahead; `None` where execution is live.
+    #[must_use]
+    pub fn replay_time(&self) -> Option<Timestamp> {
+        self.replay.as_ref().map(Cursor::met_at)
+    }
+
     /// How many recorded entries calls have met in this journal.
     #[must_use]
     pub fn replayed_entries(&self) -> u64 {
@@ -166,10 +173,10 @@ impl Journal {
         self.execution().retry.unwrap_or(self.settings.retry)
     }
 
-    /// Where the execution is, see [`Execution::position`].
+    /// How far the execution has come.
     #[must_use]
-    pub fn logical_position(&self) -> u64 {
-        self.execution().position()
+    pub fn logical_position(&self) -> Position {
+        self.execution().position
     }
 
     /// Takes what has to be written, in the order of the entries. The owner writes tails in the

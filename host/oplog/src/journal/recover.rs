@@ -138,8 +138,6 @@ impl Journal {
             &self.status.execution,
             "an execution met entry by entry ends where the fold of the log does"
         );
-        let queued = &self.status.accepted;
-        self.requests.retain(|index, _| queued.contains_key(index));
     }
 
     /// Whether this journal may still be asked.

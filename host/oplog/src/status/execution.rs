@@ -7,7 +7,7 @@ use bincode::{Decode, Encode};
 
 use super::CurrentInvocation;
 use crate::entry::{EntryKind, PersistenceLevel, RetryPolicy};
-use crate::index::Index;
+use crate::index::{Index, Position};
 
 /// How many of an invocation's newest marks are remembered, to tell a guest which index is none. A
 /// jump to an older one is not refused.
@@ -24,10 +24,8 @@ pub struct Execution {
     pub current: Option<CurrentInvocation>,
     /// The last replayed entry.
     pub last_replayed: Option<Index>,
-    /// Replayed entries so far that are part of the history.
-    pub replayed: u64,
-    /// Jumps of the guest and reverts so far.
-    pub returns: u64,
+    /// How far it has come.
+    pub position: Position,
     /// What is recorded.
     pub persistence: PersistenceLevel,
     /// Whether remote writes may be done again, as the guest chose; `None` is the default, true.
@@ -49,8 +47,8 @@ pub struct Execution {
 pub struct OpenRegion {
     /// Its `AtomicBegin`.
     pub begin: Index,
-    /// The logical position of its begin.
-    pub position: u64,
+    /// The position after its begin.
+    pub position: Position,
 }
 
 /// A remote write whose outcome the guest has not seen.
@@ -63,20 +61,12 @@ pub struct OpenWrite {
 }
 
 impl Execution {
-    /// Where the execution is, counted so that a deleted attempt does not show but a deliberate
-    /// return does: what runs again after a crash is at the same position, what was compensated and
-    /// starts over is at a new one.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.replayed + self.returns
-    }
-
     /// The position by which failures are counted. Inside an atomic region it is that of the
     /// outermost begin, so that a region that always fails, each time elsewhere, runs out of
     /// attempts.
     #[must_use]
-    pub fn failure_position(&self) -> u64 {
-        self.open_regions.first().map_or_else(|| self.position(), |region| region.position)
+    pub fn failure_position(&self) -> Position {
+        self.open_regions.first().map_or_else(|| self.position, |region| region.position)
     }
 
     /// Whether remote writes may be done again.
@@ -87,7 +77,7 @@ impl Execution {
 
     /// Takes in a replayed entry that is part of the history.
     pub(crate) fn apply(&mut self, index: Index, kind: &EntryKind) {
-        self.replayed += 1;
+        self.position.entries += 1;
         self.last_replayed = Some(index);
         match kind {
             EntryKind::HostCall { begin: None, .. } => {}
@@ -109,7 +99,7 @@ impl Execution {
             }
             EntryKind::NoOp => remember(&mut self.marks, index, MARKS_KEPT_MAX),
             EntryKind::AtomicBegin => {
-                let region = OpenRegion { begin: index, position: self.position() };
+                let region = OpenRegion { begin: index, position: self.position };
                 self.open_regions.push(region);
             }
             EntryKind::AtomicEnd { begin } => self.end_region(*begin),

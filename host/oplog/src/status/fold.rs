@@ -113,8 +113,8 @@ impl Status {
     }
 
     fn new(create: Create, created_at: Timestamp, frame_bytes: usize) -> Status {
-        let execution =
-            Execution { replayed: 1, last_replayed: Some(Index::FIRST), ..Execution::default() };
+        let mut execution = Execution::default();
+        execution.apply(Index::FIRST, &EntryKind::Create(create.clone()));
         Status {
             component_version: create.component_version,
             create,
@@ -159,8 +159,11 @@ impl Status {
         self.stop = Stop::Anywhere;
         match kind {
             EntryKind::HostCall { .. } => {}
-            EntryKind::InvocationStarted { accepted: Some(accepted), .. } => {
-                self.accepted.remove(accepted);
+            EntryKind::InvocationStarted { accepted, .. } => {
+                if let Some(accepted) = accepted {
+                    self.accepted.remove(accepted);
+                }
+                self.run();
             }
             EntryKind::InvocationCompleted { memory_bytes, .. } => {
                 self.memory_bytes = *memory_bytes;
@@ -183,7 +186,7 @@ impl Status {
     fn fold_deleted(&mut self, kind: &EntryKind, index: Index) {
         let reverted = self.deleted.reverted.contains(index);
         if self.deleted.counts_return(index, kind) {
-            self.execution.returns += 1;
+            self.execution.position.returns += 1;
         }
         match kind {
             EntryKind::Jump { reason: JumpReason::AtomicRetry, .. } => self.stop = Stop::Returned,
@@ -315,10 +318,24 @@ impl Status {
         }
     }
 
-    /// The guest is executed, whatever it did before. Attempts stay counted until its invocation
-    /// completes.
+    /// The guest is executed. Attempts stay counted until its invocation completes, and what was in
+    /// flight when an operator stopped the worker does not start it again.
     #[inline]
     fn go_on(&mut self) {
+        if self.state != WorkerState::Interrupted {
+            self.run();
+        }
+    }
+
+    /// Somebody let the worker go on, with all attempts before it.
+    fn revive(&mut self) {
+        self.failure = None;
+        self.stalled = None;
+        self.run();
+    }
+
+    #[inline]
+    fn run(&mut self) {
         if self.state == WorkerState::Exited {
             return;
         }
@@ -327,13 +344,6 @@ impl Status {
             Some(_) => WorkerState::Running,
             None => WorkerState::Idle,
         };
-    }
-
-    /// Somebody let the worker go on, with all attempts before it.
-    fn revive(&mut self) {
-        self.failure = None;
-        self.stalled = None;
-        self.go_on();
     }
 }
 

@@ -18,7 +18,7 @@ pub use fold::{FoldError, NeedsRefold};
 pub use regions::{Deleted, RegionSet};
 
 use crate::entry::{Create, FailureKind, UpdateMode};
-use crate::index::{Index, Timestamp};
+use crate::index::{Index, Position, Timestamp};
 use crate::payload::Payload;
 
 /// How many finished updates are remembered of each outcome; the oldest are forgotten first.
@@ -134,8 +134,8 @@ pub struct CurrentInvocation {
 pub struct LastFailure {
     /// The index of its entry.
     pub index: Index,
-    /// The logical position reached.
-    pub position: u64,
+    /// The position reached.
+    pub position: Position,
     /// How often execution has failed there.
     pub attempts: u32,
     /// What sort of failure it is.

@@ -1,7 +1,7 @@
 //! Types as WIT text, for metadata and messages.
 
 use wasmtime::component::ResourceType;
-use wasmtime::component::types::{Field, Type};
+use wasmtime::component::types::Type;
 
 /// `ty` as WIT, such as `list<u8>` or `record { name: string }`.
 ///
@@ -57,7 +57,11 @@ impl Text<'_, '_> {
             Type::Stream(stream) => self.generic("stream", [stream.ty()]),
             Type::Enum(cases) => self.block("enum", cases.names(), |text, name| text.word(name)),
             Type::Flags(flags) => self.block("flags", flags.names(), |text, name| text.word(name)),
-            Type::Record(record) => self.block("record", record.fields(), Self::field),
+            Type::Record(record) => self.block("record", record.fields(), |text, field| {
+                text.word(field.name);
+                text.word(": ");
+                text.write(&field.ty);
+            }),
             Type::Variant(variant) => self.block("variant", variant.cases(), |text, case| {
                 text.word(case.name);
                 if let Some(payload) = &case.ty {
@@ -81,12 +85,6 @@ impl Text<'_, '_> {
 
     fn resource(&mut self, resource: &ResourceType) {
         self.word((self.resource_name)(resource).unwrap_or("resource"));
-    }
-
-    fn field(&mut self, field: Field<'_>) {
-        self.word(field.name);
-        self.word(": ");
-        self.write(&field.ty);
     }
 
     /// `name<first, second>`, without the brackets where there is nothing to say.

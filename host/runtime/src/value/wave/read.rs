@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use wasm_wave::ast::{Node, NodeType};
-use wasmtime::component::types::Type;
+use wasmtime::component::types::{ResultType, Type};
 
 use super::syntax;
 use crate::value::convert::mismatch;
@@ -64,7 +64,7 @@ impl Reader<'_> {
             }
             Type::Flags(_) => self.flags(node, ty),
             Type::Option(option) => self.option(node, &option.ty()),
-            Type::Result(result) => self.result(node, ty, result.ok(), result.err()),
+            Type::Result(result) => self.result(node, ty, result),
             Type::Own(_) | Type::Borrow(_) => {
                 let text = self.string(node, ty)?;
                 let id = self.urns.parse(&text).ok_or_else(|| {
@@ -189,16 +189,10 @@ impl Reader<'_> {
     }
 
     /// WAVE lets `ok` be left out where its payload cannot be mistaken for the result.
-    fn result(
-        &self,
-        node: &Node,
-        ty: &Type,
-        ok: Option<Type>,
-        err: Option<Type>,
-    ) -> Result<Value, ValueError> {
-        Ok(Value::Result(match (node.as_result(), ok) {
+    fn result(&self, node: &Node, ty: &Type, result: &ResultType) -> Result<Value, ValueError> {
+        Ok(Value::Result(match (node.as_result(), result.ok()) {
             (Ok(Ok(given)), ok) => Ok(self.payload("ok", given, ok.as_ref())?),
-            (Ok(Err(given)), _) => Err(self.payload("err", given, err.as_ref())?),
+            (Ok(Err(given)), _) => Err(self.payload("err", given, result.err().as_ref())?),
             (Err(_), Some(ok)) if !matches!(ok, Type::Option(_) | Type::Result(_)) => {
                 Ok(Some(Box::new(self.value(node, &ok)?)))
             }

@@ -16,7 +16,7 @@ pub(crate) fn number() -> u64 {
 
 /// A random UUID (version 4), for what needs a name that nothing else has.
 #[must_use]
-pub(crate) fn uuid() -> Uuid {
+pub fn uuid() -> Uuid {
     let mut bytes = [0; 16];
     fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid()

@@ -28,6 +28,7 @@ mod worker;
 
 pub use component::{ComponentVersion, Deployed};
 pub use config::RuntimeConfig;
+pub use entropy::uuid as random_uuid;
 pub use error::{ComponentError, InvokeError, RuntimeError, WorkerError};
 pub use everlog_oplog::{
     Category, Entry, EntryKind, Index, LogLevel, LogStream, Payload, RetryPolicy, Status,

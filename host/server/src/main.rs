@@ -1,2 +1,31 @@
-//! The everlog binary.
-fn main() {}
+//! The everlog binary: the server, and the command line that speaks to one.
+//!
+//! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`] turns
+//! WIT values into JSON and back, [`config`] and [`telemetry`] are what an operator sets and sees.
+
+mod cli;
+mod client;
+mod config;
+mod filter;
+mod http;
+mod percent;
+mod telemetry;
+mod time;
+mod units;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        // Whoever read the output has gone, as `head` does: nothing is wrong.
+        Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `everlog serve`.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use everlog_runtime::Runtime;
+use everlog_store::{EmbeddedOptions, EmbeddedStore, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ConfigFlags, Settings, load};
+use crate::http::{App, Listener, Server};
+use crate::telemetry::start_logging;
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// If the configuration is refused, the port or the data directory is taken, or the store is damaged.
+pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
+    let effective = load(flags)?;
+    effective.check()?;
+    let settings = effective.settings;
+    start_logging(&settings.log, settings.log_format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    runtime.block_on(serve_until_stopped(&settings))?;
+    // What is left are waits that nobody waits for: everything acknowledged is durable.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
+    // The port first, since a taken one is found without touching the state. Whoever connects waits.
+    let listener = Listener::bind(settings).await?;
+    let store = open_store(settings)?;
+    let workers = Runtime::open(settings.runtime_config(), store).await?;
+    let stopping = CancellationToken::new();
+    let app = Arc::new(App::new(Arc::clone(&workers), settings, stopping.clone()));
+    let server = Server::new(listener, settings, app);
+    tracing::info!(address = %server.address(), data_dir = %settings.data_dir.display(), "serving");
+    let serving = tokio::spawn(server.run(stopping.clone()));
+    stop_signal().await?;
+    tracing::info!("stopping: running invocations go on after the next start");
+    stopping.cancel();
+    let stopped = async {
+        workers.shutdown().await;
+        serving.await
+    };
+    match tokio::time::timeout(settings.shutdown_limit, stopped).await {
+        Ok(joined) => joined.context("the server failed while it was stopping")?,
+        Err(_) => tracing::warn!("some requests were cut off: `shutdown-limit` is over"),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// If it is in use, damaged, or cannot be created.
+pub(super) fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let mut options = EmbeddedOptions::new(&settings.data_dir);
+    options.accept_loss = settings.accept_loss;
+    let store = EmbeddedStore::open(&options).with_context(|| {
+        format!("cannot open the data directory {}", settings.data_dir.display())
+    })?;
+    Ok(Arc::new(store))
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// If the system does not let us listen for signals.
+pub(super) async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! `everlog worker`.
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::output::{Format, Output, line};
+use super::table::{cell, members, table};
+use crate::client::Client;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create a worker
+    Create {
+        #[command(flatten)]
+        worker: Named,
+        /// An environment variable of the worker
+        #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+        env: Vec<(String, String)>,
+        /// This version of the component instead of the newest
+        #[arg(long)]
+        version: Option<u64>,
+        /// Command-line arguments of the worker, the first is its own name
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// List workers
+    List {
+        /// Only those of this component
+        #[arg(long)]
+        component: Option<String>,
+        /// Only those that match, such as `status = failed and name like "cart-*"`; may repeat
+        #[arg(long)]
+        filter: Vec<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// Go on where the list before ended
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show a worker
+    Get(Named),
+    /// Delete a worker with all that it owns
+    Delete(Named),
+    /// Stop a worker at the next safe point
+    Interrupt(Named),
+    /// Let an interrupted, failed or stalled worker go on
+    Resume(Named),
+    /// Drop the instance of a worker and recover it at once, as a drill
+    Crash(Named),
+    /// Print what a worker printed
+    Logs {
+        #[command(flatten)]
+        worker: Named,
+        /// Go on with what comes
+        #[arg(long)]
+        follow: bool,
+        /// Begin with the entry of this index
+        #[arg(long)]
+        from: Option<u64>,
+    },
+}
+
+/// A worker as the command line names it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Name or UUID of the component
+    pub(super) component: String,
+    /// Name of the worker
+    pub(super) worker: String,
+}
+
+impl Named {
+    /// The path of the worker, with `rest` behind it.
+    pub(super) fn path<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
+        [&["v1", "workers", &self.component, &self.worker], rest].concat()
+    }
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// If the server refuses or cannot be reached.
+pub(super) async fn run(command: Command, client: &Client, output: &Output) -> anyhow::Result<()> {
+    match command {
+        Command::Create { worker, env, version, args } => {
+            let settings = settings(args, env, version);
+            let request = client.request(Method::PUT, &worker.path(&[]))?.json(&settings);
+            Ok(output.one(&client.json(request).await?, members)?)
+        }
+        Command::List { component, filter, limit, cursor } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(component.map(|component| ("component", component)));
+            query.extend(filter.into_iter().map(|filter| ("filter", filter)));
+            query.extend(cursor.map(|cursor| ("cursor", cursor)));
+            list(client, output, &query).await
+        }
+        Command::Get(worker) => {
+            let request = client.request(Method::GET, &worker.path(&[]))?;
+            Ok(output.one(&client.json(request).await?, members)?)
+        }
+        Command::Delete(worker) => {
+            client.json(client.request(Method::DELETE, &worker.path(&[]))?).await?;
+            Ok(output.done(&format!("deleted {}/{}", worker.component, worker.worker))?)
+        }
+        Command::Interrupt(worker) => order(client, output, &worker, "interrupt").await,
+        Command::Resume(worker) => order(client, output, &worker, "resume").await,
+        Command::Crash(worker) => order(client, output, &worker, "crash").await,
+        Command::Logs { worker, follow, from } => logs(client, output, &worker, follow, from).await,
+    }
+}
+
+fn settings(args: Vec<String>, env: Vec<(String, String)>, version: Option<u64>) -> Value {
+    let env: Map<String, Value> = env.into_iter().map(|(key, value)| (key, value.into())).collect();
+    match version {
+        Some(version) => json!({ "args": args, "env": env, "version": version }),
+        None => json!({ "args": args, "env": env }),
+    }
+}
+
+/// Reads `KEY=VALUE`.
+///
+/// # Errors
+/// If there is no key.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not of the form KEY=VALUE")),
+    }
+}
+
+async fn list(client: &Client, output: &Output, query: &[(&str, String)]) -> anyhow::Result<()> {
+    let request = client.request(Method::GET, &["v1", "workers"])?.query(query);
+    let answer = client.json(request).await?;
+    output.list(&answer, "workers", workers_text)?;
+    if let (Some(cursor), Format::Text) = (answer["cursor"].as_str(), output.format) {
+        line(&format!("\nmore with --cursor {cursor}"))?;
+    }
+    Ok(())
+}
+
+fn workers_text(workers: &[Value]) -> String {
+    let row = |worker: &Value| {
+        let mut row = ["component", "worker", "status", "version"]
+            .map(|member| cell(&worker[member]))
+            .to_vec();
+        let pending = worker["pendingInvocations"].as_array().map_or(0, Vec::len);
+        row.push(pending.to_string());
+        row.push(cell(&worker["createdAt"]));
+        row
+    };
+    let rows: Vec<_> = workers.iter().map(row).collect();
+    table(&["COMPONENT", "WORKER", "STATUS", "VERSION", "PENDING", "CREATED"], &rows)
+}
+
+async fn order(
+    client: &Client,
+    output: &Output,
+    worker: &Named,
+    action: &str,
+) -> anyhow::Result<()> {
+    client.json(client.request(Method::POST, &worker.path(&[action]))?).await?;
+    Ok(output.done(&format!("{action}: {}/{}", worker.component, worker.worker))?)
+}
+
+async fn logs(
+    client: &Client,
+    output: &Output,
+    worker: &Named,
+    follow: bool,
+    from: Option<u64>,
+) -> anyhow::Result<()> {
+    let mut request = client.request(Method::GET, &worker.path(&["logs"]))?;
+    if follow {
+        request = request.query(&[("follow", "true")]);
+    }
+    if let Some(from) = from {
+        request = request.query(&[("from", from)]);
+    }
+    let mut lines = client.lines(request).await?;
+    while let Some(record) = lines.next().await? {
+        match output.format {
+            Format::Text => print_record(&record)?,
+            Format::Json | Format::Jsonl => line(&record)?,
+        }
+    }
+    Ok(())
+}
+
+/// Prints a line of a worker's log as the worker printed it; those of `wasi:logging` with their level.
+fn print_record(record: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let record: Value = serde_json::from_str(record)?;
+    let message = record["message"].as_str().unwrap_or_default();
+    let mut output = std::io::stdout().lock();
+    match record["level"].as_str() {
+        None => writeln!(output, "{message}")?,
+        Some(level) => {
+            let context = record["context"].as_str().unwrap_or_default();
+            writeln!(output, "[{level}] {context}: {message}")?;
+        }
+    }
+    Ok(output.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_a_key_and_any_value() {
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(key_value("A=b=c"), pair("A", "b=c"));
+        assert_eq!(key_value("A="), pair("A", ""));
+        assert!(key_value("A").is_err());
+        assert!(key_value("=a").is_err());
+    }
+}

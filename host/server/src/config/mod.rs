@@ -1,0 +1,18 @@
+//! Configuration: flags over environment over `everlog.toml` over defaults.
+//!
+//! [`KEYS`] is the one table of settings. Flags, environment variables, the file's keys, their
+//! documentation and what `everlog config` prints are all made from it.
+
+mod error;
+mod flags;
+mod keys;
+mod production;
+mod resolve;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use flags::ConfigFlags;
+pub(crate) use keys::{KEYS, Key, Kind};
+pub(crate) use resolve::{Effective, load};
+pub(crate) use settings::{LogFormat, Settings};

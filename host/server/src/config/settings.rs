@@ -1,0 +1,71 @@
+//! The settings of a server, typed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use everlog_runtime::RuntimeConfig;
+
+/// Everything an operator can set. What each one means is written in [`KEYS`](super::KEYS).
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) accept_loss: bool,
+    pub(crate) store: StoreKind,
+    pub(crate) tokens: Vec<String>,
+    pub(crate) allow_unauthenticated_remote: bool,
+    pub(crate) production: bool,
+    pub(crate) max_connections: usize,
+    pub(crate) max_requests: usize,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) shutdown_limit: Duration,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+    /// What the runtime takes; its `data_dir` is filled from [`Settings::data_dir`].
+    pub(crate) runtime: RuntimeConfig,
+}
+
+/// Which engine keeps the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    /// Files in the data directory.
+    Embedded,
+}
+
+/// How log lines of the server itself are written to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
+            data_dir: PathBuf::from("./data"),
+            accept_loss: false,
+            store: StoreKind::Embedded,
+            tokens: Vec::new(),
+            allow_unauthenticated_remote: false,
+            production: false,
+            max_connections: 10_000,
+            max_requests: 10_000,
+            max_body_bytes: 4 << 20,
+            shutdown_limit: Duration::from_secs(9),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            runtime: RuntimeConfig::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The runtime's part, complete.
+    pub(crate) fn runtime_config(&self) -> RuntimeConfig {
+        RuntimeConfig { data_dir: self.data_dir.clone(), ..self.runtime.clone() }
+    }
+}

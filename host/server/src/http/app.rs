@@ -1,0 +1,41 @@
+//! What every route needs.
+
+use std::sync::Arc;
+
+use everlog_runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Guard;
+use crate::config::Settings;
+use crate::telemetry::Metrics;
+
+/// The state behind the routes.
+pub(crate) struct App {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) metrics: Metrics,
+    pub(super) guard: Guard,
+    /// The largest body that is not a component, in bytes.
+    pub(super) max_body_bytes: usize,
+    /// The largest component, in bytes.
+    pub(super) max_component_bytes: usize,
+    /// Set when the server begins to stop: `/readyz` says so and followed logs end.
+    pub(super) stopping: CancellationToken,
+}
+
+impl App {
+    /// The state of a server with these settings.
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        settings: &Settings,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            runtime,
+            metrics: Metrics::default(),
+            guard: Guard::new(settings),
+            max_body_bytes: settings.max_body_bytes,
+            max_component_bytes: settings.runtime.max_component_bytes,
+            stopping,
+        }
+    }
+}

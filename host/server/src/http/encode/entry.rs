@@ -1,0 +1,407 @@
+//! Oplog entries as JSON that reads well.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use everlog_oplog::entry::{FailureKind, JumpReason};
+use everlog_oplog::payload::Excerpt;
+use everlog_oplog::{
+    Category, Create, Entry, EntryKind, Index, LogLevel, LogStream, Payload, PersistenceLevel,
+    Region, RetryPolicy, TraceContext, UpdateMode, WorkerId,
+};
+use everlog_runtime::value::{self, HandleUrns, Value as WitValue};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::time::format_instant;
+use crate::values::{BytesAs, Json};
+
+/// The most bytes of a payload that an entry shows; `GET …/oplog.bin` is for the rest.
+const MAX_SHOWN_BYTES: usize = 4_096;
+
+/// Every `type` that an entry can have, as [`EntryKind::name`] spells them.
+pub(in crate::http) const ENTRY_TYPES: [&str; 34] = [
+    "create",
+    "invocation-started",
+    "invocation-completed",
+    "host-call",
+    "write-begin",
+    "no-op",
+    "atomic-begin",
+    "atomic-end",
+    "set-persistence-level",
+    "set-idempotence",
+    "set-retry-policy",
+    "promise-created",
+    "promise-deleted",
+    "jump",
+    "revert",
+    "accepted",
+    "cancelled",
+    "failed",
+    "suspended",
+    "woken",
+    "interrupted",
+    "resumed",
+    "exited",
+    "stalled",
+    "log",
+    "resource-created",
+    "resource-dropped",
+    "promise-completed",
+    "update-requested",
+    "update-done",
+    "update-failed",
+    "snapshot-loaded",
+    "snapshot",
+    "forked",
+];
+
+/// A line that a guest printed, as followers of its log get it.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct LogLine<'a> {
+    timestamp: String,
+    index: u64,
+    stream: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
+    message: &'a str,
+}
+
+impl<'a> LogLine<'a> {
+    /// The line of an entry; `None` for entries that are none.
+    pub(in crate::http) fn of(index: Index, entry: &'a Entry) -> Option<Self> {
+        let EntryKind::Log { stream, level, context, message } = &entry.kind else { return None };
+        Some(Self {
+            timestamp: format_instant(entry.timestamp),
+            index: index.get(),
+            stream: stream_name(*stream),
+            level: level.map(level_name),
+            context: context.as_deref(),
+            message,
+        })
+    }
+}
+
+/// An entry: its index, timestamp and type, then what belongs to the type.
+pub(in crate::http) fn entry_json(index: Index, entry: &Entry, urns: &HandleUrns) -> Value {
+    let mut json = Map::new();
+    json.insert("index".to_owned(), index.get().into());
+    json.insert("timestamp".to_owned(), format_instant(entry.timestamp).into());
+    json.insert("type".to_owned(), entry.kind.name().into());
+    if let Value::Object(members) = kind_json(&entry.kind, urns) {
+        // Members without a value are left out.
+        json.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    Value::Object(json)
+}
+
+fn kind_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
+    match kind {
+        EntryKind::Create(create) => create_json(create),
+        EntryKind::InvocationStarted { key, accepted, request, function, fingerprint, trace } => {
+            json!({
+                "idempotencyKey": key, "function": function, "acceptedAt": accepted.map(Index::get),
+                "arguments": request.as_ref().map(|request| arguments_json(request, urns)),
+                "fingerprint": hex(*fingerprint), "trace": trace.as_ref().map(trace_json),
+            })
+        }
+        EntryKind::InvocationCompleted { result, memory_bytes } => {
+            json!({ "result": result_json(result, urns), "memoryBytes": memory_bytes })
+        }
+        EntryKind::Accepted { key, function, request, fingerprint, due, trace } => json!({
+            "idempotencyKey": key, "function": function, "arguments": arguments_json(request, urns),
+            "fingerprint": hex(*fingerprint), "due": due.map(format_instant),
+            "trace": trace.as_ref().map(trace_json),
+        }),
+        EntryKind::Cancelled { key, reason } => json!({ "idempotencyKey": key, "reason": reason }),
+        EntryKind::HostCall { .. } | EntryKind::WriteBegin { .. } => call_json(kind),
+        EntryKind::SetPersistenceLevel(_)
+        | EntryKind::SetIdempotence(_)
+        | EntryKind::SetRetryPolicy(_)
+        | EntryKind::AtomicEnd { .. }
+        | EntryKind::Jump { .. }
+        | EntryKind::Revert { .. } => steering_json(kind),
+        EntryKind::Log { stream, level, context, message } => json!({
+            "stream": stream_name(*stream), "level": level.map(level_name),
+            "context": context, "message": message,
+        }),
+        EntryKind::ResourceCreated { id, resource, params } => {
+            json!({ "id": id, "resource": resource, "params": params })
+        }
+        EntryKind::ResourceDropped { id } => json!({ "id": id }),
+        EntryKind::PromiseDeleted { promise } => json!({ "promise": promise.get() }),
+        EntryKind::PromiseCompleted { promise, data } => {
+            json!({ "promise": promise.get(), "data": payload_json(data) })
+        }
+        other => life_json(other),
+    }
+}
+
+fn create_json(create: &Create) -> Value {
+    let env: Map<String, Value> =
+        create.env.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+    json!({
+        "worker": worker_json(&create.worker), "version": create.component_version,
+        "args": create.args, "env": env, "parent": create.parent.as_ref().map(worker_json),
+        "ephemeral": create.ephemeral,
+    })
+}
+
+fn call_json(kind: &EntryKind) -> Value {
+    match kind {
+        EntryKind::HostCall { function, category, fingerprint, request, begin, outcome } => json!({
+            "function": function.as_str(), "category": category_name(*category),
+            "fingerprint": hex(*fingerprint), "request": request.as_ref().map(excerpt_json),
+            "begin": begin.map(Index::get), "outcome": payload_json(outcome),
+        }),
+        EntryKind::WriteBegin { function, fingerprint, request, idempotent } => json!({
+            "function": function.as_str(), "fingerprint": hex(*fingerprint),
+            "request": excerpt_json(request), "idempotent": idempotent,
+        }),
+        _ => Value::Null,
+    }
+}
+
+fn steering_json(kind: &EntryKind) -> Value {
+    match kind {
+        EntryKind::SetPersistenceLevel(level) => json!({ "level": persistence_name(*level) }),
+        EntryKind::SetIdempotence(idempotent) => json!({ "idempotent": idempotent }),
+        EntryKind::SetRetryPolicy(policy) => json!({ "policy": policy_json(policy) }),
+        EntryKind::AtomicEnd { begin } => json!({ "begin": begin.get() }),
+        EntryKind::Jump { deleted, reason } => {
+            json!({ "deleted": region_json(*deleted), "reason": jump_name(*reason) })
+        }
+        EntryKind::Revert { deleted } => json!({ "deleted": region_json(*deleted) }),
+        _ => Value::Null,
+    }
+}
+
+/// Entries about the life of the worker itself.
+fn life_json(kind: &EntryKind) -> Value {
+    match kind {
+        EntryKind::Failed { position, attempt, kind, message, retry_at } => json!({
+            "position": position.to_string(), "attempt": attempt, "kind": failure_name(*kind),
+            "message": message, "retryAt": retry_at.map(format_instant),
+        }),
+        EntryKind::Suspended { until } => json!({ "until": until.map(format_instant) }),
+        EntryKind::Exited { code } => json!({ "code": code }),
+        EntryKind::Stalled { entry, recorded, asked } => {
+            json!({ "entry": entry.get(), "recorded": recorded, "asked": asked })
+        }
+        EntryKind::UpdateRequested { version, mode } => {
+            json!({ "version": version, "mode": update_name(*mode) })
+        }
+        EntryKind::UpdateDone { version } => json!({ "version": version }),
+        EntryKind::UpdateFailed { version, details } => {
+            json!({ "version": version, "details": details })
+        }
+        EntryKind::SnapshotLoaded { version, data } => {
+            json!({ "version": version, "data": payload_json(data) })
+        }
+        EntryKind::Snapshot { covers, digest, size, version } => json!({
+            "covers": covers.get(), "sha256": hex_bytes(digest), "size": size, "version": version,
+        }),
+        EntryKind::Forked { source, at } => {
+            json!({ "source": worker_json(source), "at": at.get() })
+        }
+        _ => Value::Null,
+    }
+}
+
+/// The arguments of an invocation as callers write them.
+fn arguments_json(payload: &Payload, urns: &HandleUrns) -> Value {
+    let Payload::Inline(bytes) = payload else { return payload_json(payload) };
+    match value::decode_values(bytes) {
+        Ok(values) => values.iter().map(|value| value_json(value, urns)).collect(),
+        Err(_) => payload_json(payload),
+    }
+}
+
+/// The result of an invocation as callers get it.
+fn result_json(payload: &Payload, urns: &HandleUrns) -> Value {
+    let Payload::Inline(bytes) = payload else { return payload_json(payload) };
+    match value::decode_result(bytes) {
+        Ok(value) => value.map_or(Value::Null, |value| value_json(&value, urns)),
+        Err(_) => payload_json(payload),
+    }
+}
+
+fn value_json(value: &WitValue, urns: &HandleUrns) -> Value {
+    let json = Json { value, urns, bytes: BytesAs::Base64 };
+    serde_json::to_value(json).unwrap_or_default()
+}
+
+fn payload_json(payload: &Payload) -> Value {
+    match payload {
+        Payload::Inline(bytes) => bytes_json(bytes, bytes.len() as u64),
+        Payload::Blob { digest, size } => json!({ "size": size, "sha256": hex_bytes(digest) }),
+    }
+}
+
+fn excerpt_json(excerpt: &Excerpt) -> Value {
+    bytes_json(&excerpt.bytes, excerpt.size)
+}
+
+/// Bytes of which `size` were recorded: as text where they are one, in base64 otherwise, cut where
+/// they are many.
+fn bytes_json(bytes: &[u8], size: u64) -> Value {
+    let shown = &bytes[..bytes.len().min(MAX_SHOWN_BYTES)];
+    match std::str::from_utf8(shown) {
+        Ok(text) if !text.chars().any(|character| character.is_control() && character != '\n') => {
+            json!({ "size": size, "text": text })
+        }
+        _ => json!({ "size": size, "base64": STANDARD.encode(shown) }),
+    }
+}
+
+fn worker_json(worker: &WorkerId) -> Value {
+    json!({ "componentId": worker.component.to_string(), "worker": worker.name })
+}
+
+fn region_json(region: Region) -> Value {
+    json!({ "from": region.start.get(), "to": region.end.get() })
+}
+
+fn trace_json(trace: &TraceContext) -> Value {
+    json!({ "traceparent": trace.traceparent, "tracestate": trace.tracestate })
+}
+
+fn policy_json(policy: &RetryPolicy) -> Value {
+    let time = |nanos| crate::units::format_duration(std::time::Duration::from_nanos(nanos));
+    json!({
+        "maxAttempts": policy.max_attempts, "minDelay": time(policy.min_delay_nanos),
+        "maxDelay": time(policy.max_delay_nanos), "multiplier": policy.multiplier,
+        "jitter": policy.jitter,
+    })
+}
+
+fn hex(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}
+
+fn hex_bytes(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn stream_name(stream: LogStream) -> &'static str {
+    match stream {
+        LogStream::Stdout => "stdout",
+        LogStream::Stderr => "stderr",
+        LogStream::Log => "log",
+    }
+}
+
+fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+        LogLevel::Critical => "critical",
+    }
+}
+
+fn category_name(category: Category) -> &'static str {
+    match category {
+        Category::ReadLocal => "read-local",
+        Category::WriteLocal => "write-local",
+        Category::ReadRemote => "read-remote",
+        Category::WriteRemote => "write-remote",
+    }
+}
+
+fn persistence_name(level: PersistenceLevel) -> &'static str {
+    match level {
+        PersistenceLevel::PersistNothing => "persist-nothing",
+        PersistenceLevel::PersistRemoteSideEffects => "persist-remote-side-effects",
+        PersistenceLevel::Smart => "smart",
+    }
+}
+
+fn jump_name(reason: JumpReason) -> &'static str {
+    match reason {
+        JumpReason::Explicit => "explicit",
+        JumpReason::AtomicRetry => "atomic-retry",
+    }
+}
+
+fn failure_name(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Trap => "trap",
+        FailureKind::HostError => "host-error",
+        FailureKind::StackOverflow => "stack-overflow",
+        FailureKind::MemoryLimit => "memory-limit",
+        FailureKind::HostMemory => "host-memory",
+        FailureKind::UncertainWrite => "uncertain-write",
+    }
+}
+
+fn update_name(mode: UpdateMode) -> &'static str {
+    match mode {
+        UpdateMode::Automatic => "automatic",
+        UpdateMode::Snapshot => "snapshot",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use everlog_oplog::Timestamp;
+
+    use super::*;
+
+    fn entry(kind: EntryKind) -> Value {
+        let urns = HandleUrns::of_worker("id", "w");
+        entry_json(Index(7), &Entry { timestamp: Timestamp(0), kind }, &urns)
+    }
+
+    #[test]
+    fn an_entry_reads_as_what_happened() {
+        let arguments = value::encode_values(&[WitValue::U32(5), WitValue::Bytes(vec![1, 2])]);
+        let json = entry(EntryKind::InvocationStarted {
+            key: "k".to_owned(),
+            accepted: None,
+            request: Some(Payload::Inline(arguments.expect("encodes"))),
+            function: "add".to_owned(),
+            fingerprint: 255,
+            trace: None,
+        });
+        let expected = json!({
+            "index": 7, "timestamp": "1970-01-01T00:00:00Z", "type": "invocation-started",
+            "idempotencyKey": "k", "function": "add", "arguments": [5, "AQI="],
+            "fingerprint": "00000000000000ff",
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn bytes_are_text_where_they_can_be() {
+        assert_eq!(bytes_json(b"GET /", 5), json!({ "size": 5, "text": "GET /" }));
+        assert_eq!(bytes_json(&[0, 255], 2), json!({ "size": 2, "base64": "AP8=" }));
+        let long = bytes_json(&vec![b'a'; 10_000], 10_000);
+        assert_eq!(long["text"].as_str().map(str::len), Some(MAX_SHOWN_BYTES));
+        assert_eq!(long["size"], 10_000);
+    }
+
+    #[test]
+    fn only_log_entries_are_log_lines() {
+        let kind = EntryKind::Log {
+            stream: LogStream::Log,
+            level: Some(LogLevel::Warn),
+            context: Some("db".to_owned()),
+            message: "slow".to_owned(),
+        };
+        assert!(ENTRY_TYPES.contains(&kind.name()));
+        let log = Entry { timestamp: Timestamp(0), kind };
+        let line = serde_json::to_value(LogLine::of(Index(3), &log)).expect("JSON");
+        let expected = json!({
+            "timestamp": "1970-01-01T00:00:00Z", "index": 3, "stream": "log", "level": "warn",
+            "context": "db", "message": "slow",
+        });
+        assert_eq!(line, expected);
+        let other = Entry { timestamp: Timestamp(0), kind: EntryKind::NoOp };
+        assert!(LogLine::of(Index(3), &other).is_none());
+    }
+}

@@ -1,0 +1,93 @@
+//! The runtime's errors as problems: one place decides codes and statuses.
+
+use everlog_runtime::{ComponentError, InvokeError, WorkerError};
+use everlog_store::StoreError;
+
+use super::problem::{Code, Problem};
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Corrupt { .. } | StoreError::LostTail { .. } => Code::OplogDamaged,
+            StoreError::Limit { .. } => Code::BodyTooLarge,
+            StoreError::Conflict { .. } => Code::Unavailable,
+            StoreError::InvalidBatch { .. } => Code::InternalError,
+            _ => Code::StorageUnavailable,
+        };
+        Self::new(code, sentence(&error))
+    }
+}
+
+impl From<ComponentError> for Problem {
+    fn from(error: ComponentError) -> Self {
+        let code = match error {
+            ComponentError::Storage(error) => return error.into(),
+            ComponentError::NotFound { .. } | ComponentError::VersionNotFound { .. } => {
+                Code::ComponentNotFound
+            }
+            ComponentError::InvalidName { .. } => Code::InvalidRequest,
+            ComponentError::NotAComponent { .. }
+            | ComponentError::CoreModule
+            | ComponentError::TooLarge { .. }
+            | ComponentError::UnsatisfiedImport { .. } => Code::InvalidComponent,
+            ComponentError::Unusable { .. } => Code::ComponentUnusable,
+            ComponentError::HasWorkers { .. } => Code::ComponentHasWorkers,
+            _ => Code::InternalError,
+        };
+        Self::new(code, sentence(&error))
+    }
+}
+
+impl From<WorkerError> for Problem {
+    fn from(error: WorkerError) -> Self {
+        let code = match error {
+            WorkerError::Storage(error) => return error.into(),
+            WorkerError::Component(error) => return error.into(),
+            WorkerError::NotFound { .. } => Code::WorkerNotFound,
+            WorkerError::Exists { .. } => Code::WorkerExists,
+            WorkerError::InvalidName { .. } => Code::InvalidRequest,
+            WorkerError::CorruptLog { .. } => Code::OplogDamaged,
+            WorkerError::ShuttingDown => Code::Unavailable,
+            _ => Code::InternalError,
+        };
+        Self::new(code, sentence(&error))
+    }
+}
+
+impl From<InvokeError> for Problem {
+    fn from(error: InvokeError) -> Self {
+        let code = match &error {
+            InvokeError::Worker(error) => return error.clone().into(),
+            InvokeError::Failed { message, index } => {
+                return Self::new(Code::InvocationFailed, message).oplog_index(index.get());
+            }
+            InvokeError::Interrupted { .. } => Code::WorkerInterrupted,
+            InvokeError::Deleted { .. } => Code::WorkerDeleted,
+            InvokeError::Exited { .. } => Code::WorkerExited,
+            InvokeError::PreviousFailed { .. } => Code::PreviousInvocationFailed,
+            InvokeError::Stalled { .. } => Code::WorkerStalled,
+            InvokeError::KeyReused { .. } => Code::IdempotencyKeyReused,
+            InvokeError::InvalidKey { .. } => Code::InvalidRequest,
+            InvokeError::QueueFull { .. } => Code::TooManyRequests,
+            InvokeError::NotFound { .. } => Code::InvocationNotFound,
+            InvokeError::Cancelled { .. } => Code::InvocationCancelled,
+            InvokeError::NotCancellable { .. } => Code::InvocationNotCancellable,
+            InvokeError::InvalidArguments { .. } => Code::InvalidArguments,
+            InvokeError::ShuttingDown => Code::Unavailable,
+            _ => Code::InternalError,
+        };
+        Self::new(code, sentence(&error))
+    }
+}
+
+/// The message of an error and of what caused it.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,26 @@
+//! The HTTP API, v1. Reading order: [`routes`] is the table of routes; [`server`] accepts
+//! connections and [`gate`] looks at each request before a route does; then one file per group of
+//! routes. [`problem`] and [`errors`] are what every refusal goes through.
+
+mod app;
+mod body;
+mod component_routes;
+mod encode;
+mod errors;
+mod gate;
+mod invocation_routes;
+mod invoke_routes;
+mod log_routes;
+mod names;
+mod openapi;
+mod oplog_routes;
+mod parameters;
+mod problem;
+mod routes;
+mod server;
+mod service_routes;
+mod worker_listing;
+mod worker_routes;
+
+pub(crate) use app::App;
+pub(crate) use server::{Listener, Server};

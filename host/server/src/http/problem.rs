@@ -1,0 +1,340 @@
+//! Refusals and failures as RFC 9457 `application/problem+json`.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// What goes before a code to make the `type` of a problem.
+const TYPE_PREFIX: &str = "urn:everlog:problem:";
+/// The media type of every problem.
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// Seconds after which a client may try again, where it makes sense to.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Every kind of problem. A code is part of the API: it never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    InvalidRequest,
+    MalformedJson,
+    InvalidArguments,
+    InvalidComponent,
+    AmbiguousFunction,
+    Unauthorized,
+    ForeignOrigin,
+    RouteNotFound,
+    ComponentNotFound,
+    WorkerNotFound,
+    FunctionNotFound,
+    InvocationNotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    WorkerExists,
+    ComponentHasWorkers,
+    WorkerInterrupted,
+    WorkerDeleted,
+    WorkerExited,
+    WorkerStalled,
+    PreviousInvocationFailed,
+    InvocationCancelled,
+    InvocationNotCancellable,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    IdempotencyKeyReused,
+    TooManyRequests,
+    InvocationFailed,
+    ComponentUnusable,
+    OplogDamaged,
+    InternalError,
+    Unavailable,
+    StorageUnavailable,
+}
+
+impl Code {
+    /// Its text, its status and its title.
+    fn facts(self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidRequest => ("invalid-request", S::BAD_REQUEST, "The request is not valid"),
+            Self::MalformedJson => ("malformed-json", S::BAD_REQUEST, "The body is not valid JSON"),
+            Self::InvalidArguments => {
+                ("invalid-arguments", S::BAD_REQUEST, "The arguments do not fit the function")
+            }
+            Self::InvalidComponent => {
+                ("invalid-component", S::BAD_REQUEST, "The component cannot be deployed")
+            }
+            Self::AmbiguousFunction => {
+                ("ambiguous-function", S::BAD_REQUEST, "Several functions have this name")
+            }
+            Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A token is required"),
+            Self::ForeignOrigin => {
+                ("foreign-origin", S::FORBIDDEN, "Web pages of other sites may not use this server")
+            }
+            Self::RouteNotFound => ("route-not-found", S::NOT_FOUND, "There is no such route"),
+            Self::ComponentNotFound => {
+                ("component-not-found", S::NOT_FOUND, "There is no such component")
+            }
+            Self::WorkerNotFound => ("worker-not-found", S::NOT_FOUND, "There is no such worker"),
+            Self::FunctionNotFound => {
+                ("function-not-found", S::NOT_FOUND, "There is no such function")
+            }
+            Self::InvocationNotFound => {
+                ("invocation-not-found", S::NOT_FOUND, "There is no such invocation")
+            }
+            Self::MethodNotAllowed => {
+                ("method-not-allowed", S::METHOD_NOT_ALLOWED, "The route has no such method")
+            }
+            Self::RequestTimeout => {
+                ("request-timeout", S::REQUEST_TIMEOUT, "The body did not arrive in time")
+            }
+            Self::WorkerExists => {
+                ("worker-exists", S::CONFLICT, "The worker exists with other settings")
+            }
+            Self::ComponentHasWorkers => {
+                ("component-has-workers", S::CONFLICT, "The component has workers")
+            }
+            Self::WorkerInterrupted => {
+                ("worker-interrupted", S::CONFLICT, "The worker was interrupted")
+            }
+            Self::WorkerDeleted => ("worker-deleted", S::CONFLICT, "The worker was deleted"),
+            Self::WorkerExited => ("worker-exited", S::CONFLICT, "The worker has exited"),
+            Self::WorkerStalled => {
+                ("worker-stalled", S::CONFLICT, "The worker is stalled by a divergence")
+            }
+            Self::PreviousInvocationFailed => (
+                "previous-invocation-failed",
+                S::CONFLICT,
+                "An earlier invocation of the worker failed",
+            ),
+            Self::InvocationCancelled => {
+                ("invocation-cancelled", S::CONFLICT, "The invocation was cancelled")
+            }
+            Self::InvocationNotCancellable => (
+                "invocation-not-cancellable",
+                S::CONFLICT,
+                "The invocation cannot be cancelled any more",
+            ),
+            Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "The body is of a type that the route does not take",
+            ),
+            Self::IdempotencyKeyReused => (
+                "idempotency-key-reused",
+                S::UNPROCESSABLE_ENTITY,
+                "The idempotency key belongs to another call",
+            ),
+            Self::TooManyRequests => {
+                ("too-many-requests", S::TOO_MANY_REQUESTS, "Too many calls wait")
+            }
+            Self::InvocationFailed => {
+                ("invocation-failed", S::INTERNAL_SERVER_ERROR, "The invocation failed")
+            }
+            Self::ComponentUnusable => {
+                ("component-unusable", S::INTERNAL_SERVER_ERROR, "The stored component is damaged")
+            }
+            Self::OplogDamaged => {
+                ("oplog-damaged", S::INTERNAL_SERVER_ERROR, "The worker's oplog is damaged")
+            }
+            Self::InternalError => {
+                ("internal-error", S::INTERNAL_SERVER_ERROR, "The server has a defect")
+            }
+            Self::Unavailable => {
+                ("unavailable", S::SERVICE_UNAVAILABLE, "The server cannot answer now")
+            }
+            Self::StorageUnavailable => {
+                ("storage-unavailable", S::SERVICE_UNAVAILABLE, "The store accepts nothing now")
+            }
+        }
+    }
+
+    /// Its text in the API.
+    pub(crate) fn text(self) -> &'static str {
+        self.facts().0
+    }
+}
+
+/// One refusal or failure. Boxed, since it is the rare side of every result.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem(Box<Facts>);
+
+#[derive(Clone, Debug)]
+struct Facts {
+    code: Code,
+    detail: String,
+    worker: Option<String>,
+    idempotency_key: Option<String>,
+    oplog_index: Option<u64>,
+    pointer: Option<String>,
+    candidates: Vec<String>,
+}
+
+/// The members of a problem, in the order in which they are written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oplog_index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    candidates: &'a [String],
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is a sentence about this case.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self(Box::new(Facts {
+            code,
+            detail: detail.into(),
+            worker: None,
+            idempotency_key: None,
+            oplog_index: None,
+            pointer: None,
+            candidates: Vec::new(),
+        }))
+    }
+
+    /// Says which worker it is about.
+    pub(crate) fn worker(mut self, worker: impl Into<String>) -> Self {
+        self.0.worker = Some(worker.into());
+        self
+    }
+
+    /// Says which invocation it is about.
+    pub(crate) fn key(mut self, key: impl Into<String>) -> Self {
+        self.0.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Says which entry of the oplog records it.
+    pub(crate) fn oplog_index(mut self, index: u64) -> Self {
+        self.0.oplog_index = Some(index);
+        self
+    }
+
+    /// Says which value of the body is wrong, as a JSON pointer.
+    pub(crate) fn pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.0.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Names what may have been meant.
+    pub(crate) fn candidates(mut self, candidates: Vec<String>) -> Self {
+        self.0.candidates = candidates;
+        self
+    }
+
+    /// What kind of problem it is.
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The sentence about this case.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// Its members as JSON, for problems inside of other answers.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self.body()).unwrap_or_default()
+    }
+
+    fn body(&self) -> Body<'_> {
+        let (code, status, title) = self.0.code.facts();
+        Body {
+            r#type: format!("{TYPE_PREFIX}{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail: &self.0.detail,
+            worker: self.0.worker.as_deref(),
+            idempotency_key: self.0.idempotency_key.as_deref(),
+            oplog_index: self.0.oplog_index,
+            pointer: self.0.pointer.as_deref(),
+            candidates: &self.0.candidates,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (_, status, _) = self.0.code.facts();
+        // Strings and numbers are always JSON; an empty body is better than a panic.
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        match self.0.code {
+            Code::Unauthorized => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Code::Unavailable | Code::StorageUnavailable | Code::TooManyRequests => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            _ => {}
+        }
+        if let Some(key) = self.0.idempotency_key.and_then(|key| key.parse().ok()) {
+            headers.insert(super::names::IDEMPOTENCY_KEY, key);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn body_of(problem: Problem) -> (StatusCode, axum::http::HeaderMap, serde_json::Value) {
+        let (parts, body) = problem.into_response().into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        (parts.status, parts.headers, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_problem_has_the_members_of_rfc_9457() {
+        let problem = Problem::new(Code::WorkerNotFound, "there is no worker c/w").worker("c/w");
+        let (status, headers, body) = body_of(problem).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+        let expected = serde_json::json!({
+            "type": "urn:everlog:problem:worker-not-found",
+            "title": "There is no such worker",
+            "status": 404,
+            "code": "worker-not-found",
+            "detail": "there is no worker c/w",
+            "worker": "c/w",
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[tokio::test]
+    async fn the_answer_carries_the_key_and_the_entry() {
+        let problem = Problem::new(Code::InvocationFailed, "trap").key("k1").oplog_index(7);
+        let (status, headers, body) = body_of(problem).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(headers["idempotency-key"], "k1");
+        assert_eq!((&body["idempotencyKey"], &body["oplogIndex"]), (&"k1".into(), &7.into()));
+    }
+
+    #[tokio::test]
+    async fn what_may_be_tried_again_says_when() {
+        for code in [Code::Unavailable, Code::StorageUnavailable, Code::TooManyRequests] {
+            let (_, headers, _) = body_of(Problem::new(code, "")).await;
+            assert_eq!(headers[header::RETRY_AFTER], "1");
+        }
+        let (_, headers, _) = body_of(Problem::new(Code::Unauthorized, "")).await;
+        assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer");
+    }
+}

@@ -1,0 +1,124 @@
+//! The table of routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{MethodRouter, delete, get, post, put};
+
+use super::app::App;
+use super::problem::{Code, Problem};
+use super::{
+    component_routes, invocation_routes, invoke_routes, log_routes, openapi, oplog_routes,
+    service_routes, worker_listing, worker_routes,
+};
+
+/// A method on a path, and what answers it.
+struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "compared with the OpenAPI document"))]
+    method: &'static str,
+    path: &'static str,
+    handler: MethodRouter<Arc<App>>,
+}
+
+/// What begins the path of everything about one component.
+macro_rules! component {
+    ($rest:literal) => {
+        concat!("/v1/components/{component}", $rest)
+    };
+}
+
+/// What begins the path of everything about one worker.
+macro_rules! worker {
+    ($rest:literal) => {
+        concat!("/v1/workers/{component}/{worker}", $rest)
+    };
+}
+
+/// Every route there is. `{*function}` takes slashes, so that the name of an interface may stand in
+/// a path as it is.
+fn routes() -> Vec<Route> {
+    let route = |method, path, handler| Route { method, path, handler };
+    vec![
+        route("get", "/livez", get(service_routes::livez)),
+        route("get", "/readyz", get(service_routes::readyz)),
+        route("get", "/metrics", get(service_routes::metrics)),
+        route("get", "/openapi.json", get(service_routes::openapi)),
+        route("get", "/v1/version", get(service_routes::version)),
+        route("get", "/v1/components", get(component_routes::list)),
+        route("put", component!(""), put(component_routes::put)),
+        route("get", component!(""), get(component_routes::get)),
+        route("delete", component!(""), delete(component_routes::delete)),
+        route("get", component!("/versions/{version}"), get(component_routes::get_version)),
+        route("get", component!("/versions/{version}/wasm"), get(component_routes::get_wasm)),
+        route("get", component!("/openapi.json"), get(openapi::of_component)),
+        route("post", component!("/invoke"), post(invoke_routes::invoke_ephemeral_named)),
+        route("post", component!("/invoke/{*function}"), post(invoke_routes::invoke_ephemeral)),
+        route("get", "/v1/workers", get(worker_listing::list)),
+        route("put", worker!(""), put(worker_routes::put)),
+        route("get", worker!(""), get(worker_routes::get)),
+        route("delete", worker!(""), delete(worker_routes::delete)),
+        route("post", worker!("/invoke"), post(invoke_routes::invoke_named)),
+        route("post", worker!("/invoke/{*function}"), post(invoke_routes::invoke)),
+        route("get", worker!("/invocations/{key}"), get(invocation_routes::get)),
+        route("delete", worker!("/invocations/{key}"), delete(invocation_routes::cancel)),
+        route("post", worker!("/interrupt"), post(worker_routes::interrupt)),
+        route("post", worker!("/resume"), post(worker_routes::resume)),
+        route("post", worker!("/crash"), post(worker_routes::crash)),
+        route("get", worker!("/oplog"), get(oplog_routes::list)),
+        route("get", worker!("/logs"), get(log_routes::read)),
+    ]
+}
+
+/// The routes, ready to be called.
+pub(super) fn router(app: Arc<App>) -> Router {
+    let add = |router: Router<Arc<App>>, route: Route| router.route(route.path, route.handler);
+    routes()
+        .into_iter()
+        .fold(Router::new(), add)
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .with_state(app)
+}
+
+async fn no_route(request: Request) -> Problem {
+    let detail = format!(
+        "there is no {} in this version; GET /openapi.json lists the routes there are",
+        request.uri().path()
+    );
+    Problem::new(Code::RouteNotFound, detail)
+}
+
+async fn no_method(request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    let detail = format!("{path} has no {method}; the Allow header names the methods it has");
+    Problem::new(Code::MethodNotAllowed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        let document: serde_json::Value =
+            serde_json::from_str(openapi::DOCUMENT).expect("the document is JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        let methods = ["get", "put", "post", "delete"];
+        let described: BTreeSet<String> = paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let operations = item.as_object().expect("an object").keys();
+                let operations = operations.filter(|key| methods.contains(&key.as_str()));
+                operations.map(move |method| format!("{method} {path}"))
+            })
+            .collect();
+        let served: BTreeSet<String> = routes()
+            .iter()
+            .map(|route| format!("{} {}", route.method, route.path.replace("{*", "{")))
+            .collect();
+        assert_eq!(described, served);
+    }
+}

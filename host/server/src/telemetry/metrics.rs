@@ -1,0 +1,129 @@
+//! Numbers for Prometheus. No label ever holds the name of a worker: there may be millions.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use everlog_runtime::Statistics;
+use everlog_store::Health;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper ends of the classes of answer times, in seconds.
+const ANSWER_SECONDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0];
+/// Names of the classes of status codes, from 1xx on.
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// What the HTTP side counts.
+pub(crate) struct Metrics {
+    answered: [AtomicU64; STATUS_CLASSES.len()],
+    seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { answered: Default::default(), seconds: Histogram::new(ANSWER_SECONDS) }
+    }
+}
+
+impl Metrics {
+    /// Counts one answered request.
+    pub(crate) fn request_answered(&self, status: StatusCode, time: Duration) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(count) = self.answered.get(class) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.seconds.observe(time.as_secs_f64());
+    }
+
+    /// Everything there is, in Prometheus' text format.
+    pub(crate) fn render(&self, statistics: &Statistics, health: &Health) -> String {
+        let mut registry = Registry::with_prefix("everlog");
+        self.register_requests(&mut registry);
+        register_statistics(&mut registry, statistics);
+        let healthy = i64::from(*health == Health::Ok);
+        registry.register(
+            "store_healthy",
+            "1 while the store accepts writes",
+            ConstGauge::new(healthy),
+        );
+        let mut text = String::new();
+        // Writing to a string has no way to fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+
+    fn register_requests(&self, registry: &mut Registry) {
+        let requests = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        for (class, count) in STATUS_CLASSES.iter().zip(&self.answered) {
+            requests.get_or_create(&[("status", *class)]).inc_by(count.load(Ordering::Relaxed));
+        }
+        registry.register("http_requests", "Answered requests by class of status", requests);
+        let help = "Time from the head of a request to the head of its answer";
+        registry.register("http_request_seconds", help, self.seconds.clone());
+    }
+}
+
+fn register_statistics(registry: &mut Registry, statistics: &Statistics) {
+    let counters = [
+        (
+            "invocations_completed",
+            "Invocations that ended with a result",
+            statistics.invocations_completed,
+        ),
+        ("invocations_failed", "Invocations that failed for good", statistics.invocations_failed),
+        ("retries", "Failures that are tried again", statistics.retries),
+        ("recoveries", "Workers brought back from their oplogs", statistics.recoveries),
+        ("replayed_entries", "Oplog entries met in replay", statistics.replayed_entries),
+        ("appended_entries", "Oplog entries handed to the store", statistics.appended_entries),
+        ("commits", "Batches handed to the store", statistics.commits),
+        (
+            "divergences",
+            "Replays that met something else than was recorded",
+            statistics.divergences,
+        ),
+    ];
+    for (name, help, value) in counters {
+        registry.register(name, help, ConstCounter::new(value));
+    }
+    let gauges = [
+        ("loaded_workers", "Workers in memory", statistics.loaded_workers),
+        ("worker_memory_bytes", "Linear memory of the workers in memory", statistics.memory_bytes),
+    ];
+    for (name, help, value) in gauges {
+        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_shown() {
+        let metrics = Metrics::default();
+        metrics.request_answered(StatusCode::OK, Duration::from_millis(2));
+        metrics.request_answered(StatusCode::CREATED, Duration::from_millis(2));
+        metrics.request_answered(StatusCode::NOT_FOUND, Duration::from_secs(100));
+        let statistics = Statistics { commits: 7, loaded_workers: 3, ..Statistics::default() };
+        let text = metrics.render(&statistics, &Health::Ok);
+        for line in [
+            "everlog_http_requests_total{status=\"2xx\"} 2",
+            "everlog_http_requests_total{status=\"4xx\"} 1",
+            "everlog_http_request_seconds_bucket{le=\"0.0025\"} 2",
+            "everlog_http_request_seconds_count 3",
+            "everlog_commits_total 7",
+            "everlog_loaded_workers 3",
+            "everlog_store_healthy 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        let poisoned = Health::Poisoned { reason: "disk full".to_owned() };
+        assert!(metrics.render(&statistics, &poisoned).contains("everlog_store_healthy 0"));
+    }
+}

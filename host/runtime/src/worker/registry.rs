@@ -128,9 +128,11 @@ impl Registry {
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         let handles: Vec<_> = self.lock().values().cloned().collect();
-        for handle in handles {
+        for handle in &handles {
             // A full mailbox is read soon; a closed one belongs to a task that leaves anyway.
             let _ = handle.mailbox.send(Message::Shutdown).await;
+        }
+        for handle in &handles {
             let mut ended = handle.ended.subscribe();
             let _ = ended.wait_for(|ended| *ended).await;
         }

@@ -6,6 +6,7 @@
 mod paths;
 mod quota;
 mod streams;
+mod times;
 
 use std::fs::File;
 use std::io;
@@ -19,8 +20,8 @@ use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx};
 pub(crate) use paths::locate;
 pub(crate) use quota::{ENTRY_BYTES, NamedFile, Quota};
 pub(crate) use streams::{FileInput, FileOutput, MAX_CHUNK_BYTES, WriteAt};
+pub(crate) use times::FileClock;
 
-use crate::wasi::SharedCount;
 use crate::worker::WorkerId;
 
 /// Bytes of the digest that names a worker's directory: names of workers hold what paths can't.
@@ -93,21 +94,23 @@ pub(crate) struct WorkerFiles {
     directory: Option<Dir>,
     /// What the directory may hold.
     pub(crate) quota: Quota,
+    /// What time it is for changes of files.
+    pub(crate) clock: FileClock,
     /// wasmtime-wasi's settings for file calls.
     pub(crate) context: WasiFilesystemCtx,
 }
 
 impl WorkerFiles {
-    /// `used` is the worker's serialisable count of what its directory holds; `limit` the most it may, in bytes.
+    /// The directory of `worker`; nothing is made yet.
     pub(crate) fn new(
         root: Arc<FilesRoot>,
         worker: WorkerId,
-        limit: u64,
-        used: SharedCount,
+        quota: Quota,
+        clock: FileClock,
     ) -> Self {
         let path = root.directory_of(&worker);
         let context = root.context.clone();
-        Self { root, worker, path, directory: None, quota: Quota::new(limit, used), context }
+        Self { root, worker, path, directory: None, quota, clock, context }
     }
 
     /// Where the directory is, or will be, on this machine.
@@ -158,9 +161,14 @@ fn open_new(path: &Path) -> io::Result<Dir> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wasi::SharedCount;
 
     fn worker(name: &str) -> WorkerId {
         WorkerId { component: uuid::Uuid::nil(), name: name.to_owned() }
+    }
+
+    fn quota() -> Quota {
+        Quota::new(1, SharedCount::default())
     }
 
     #[tokio::test]
@@ -168,7 +176,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let root = Arc::new(FilesRoot::open(&state.path().join("files")).unwrap());
         let life =
-            || WorkerFiles::new(Arc::clone(&root), worker("mary/../x"), 1, SharedCount::default());
+            || WorkerFiles::new(Arc::clone(&root), worker("mary/../x"), quota(), FileClock::new(|| None));
 
         let mut first = life();
         assert!(!first.path().exists());

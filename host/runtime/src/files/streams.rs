@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-use super::Quota;
+use super::{FileClock, Quota};
 use crate::wasi::SharedCount;
 
 /// The most that one call reads or writes, in bytes: what the host sets aside at a guest's word.
@@ -68,13 +68,14 @@ pub(crate) struct FileOutput {
     file: Arc<File>,
     at: WriteAt,
     quota: Quota,
+    clock: FileClock,
     closed: bool,
 }
 
 impl FileOutput {
-    /// Writes to `file` at `at` within `quota`.
-    pub(crate) fn new(file: Arc<File>, at: WriteAt, quota: Quota) -> Self {
-        Self { file, at, quota, closed: false }
+    /// Writes to `file` at `at` within `quota`; `clock` tells the time of it.
+    pub(crate) fn new(file: Arc<File>, at: WriteAt, quota: Quota, clock: FileClock) -> Self {
+        Self { file, at, quota, clock, closed: false }
     }
 
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
@@ -87,7 +88,7 @@ impl FileOutput {
         if let WriteAt::Position(position) = &self.at {
             position.set(end);
         }
-        Ok(())
+        self.clock.date_back(&self.file)
     }
 }
 
@@ -128,7 +129,8 @@ mod tests {
     use super::*;
 
     fn output(file: &Arc<File>, at: WriteAt, limit: u64) -> FileOutput {
-        FileOutput::new(Arc::clone(file), at, Quota::new(limit, SharedCount::default()))
+        let quota = Quota::new(limit, SharedCount::default());
+        FileOutput::new(Arc::clone(file), at, quota, FileClock::new(|| None))
     }
 
     #[test]

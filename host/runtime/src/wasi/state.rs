@@ -15,7 +15,7 @@ use super::limiter::{HostMemory, MemoryLimiter};
 use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
 use crate::durable::Recorder;
-use crate::files::{FilesRoot, WorkerFiles};
+use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
 use crate::worker::WorkerId;
 
 /// Host resources that one worker may hold at a time; one more traps.
@@ -99,11 +99,12 @@ impl WorkerState {
     /// The state of a worker that is about to be instantiated, whether to start its life or to replay it.
     pub(crate) fn new(environment: WorkerEnvironment, recorder: Arc<Recorder>) -> Self {
         let guest = GuestState::default();
+        let journal = Arc::clone(&recorder);
         let files = WorkerFiles::new(
             Arc::clone(&environment.files),
             environment.worker.clone(),
-            environment.files_bytes,
-            guest.files_bytes.clone(),
+            Quota::new(environment.files_bytes, guest.files_bytes.clone()),
+            FileClock::new(move || journal.with(|journal, _| journal.replay_time())),
         );
         let limiter =
             MemoryLimiter::new(environment.memory_bytes, Arc::clone(&environment.host_memory));

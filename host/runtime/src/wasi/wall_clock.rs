@@ -20,7 +20,8 @@ impl Host for WorkerState {
     }
 }
 
-fn datetime(time: Timestamp) -> Datetime {
+/// A point in time as guests are told.
+pub(super) fn datetime(time: Timestamp) -> Datetime {
     let nanoseconds = u32::try_from(time.nanos() % NANOS_PER_SECOND).unwrap_or_default();
     Datetime { seconds: time.nanos() / NANOS_PER_SECOND, nanoseconds }
 }

@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
 
+use super::super::wall_clock::datetime;
 use super::super::{Recipe, SharedCount, WorkerState};
 use crate::files::{FileInput, FileOutput, MAX_CHUNK_BYTES, WriteAt};
 
@@ -73,7 +74,8 @@ impl HostDescriptor for WorkerState {
 
     async fn set_size(&mut self, descriptor: Resource<Descriptor>, size: Filesize) -> FsResult<()> {
         let file = self.file(&descriptor)?;
-        Ok(self.files.quota.book(&file, size, || file.set_len(size))?)
+        self.files.quota.book(&file, size, || file.set_len(size))?;
+        Ok(self.files.clock.date_back(&file)?)
     }
 
     async fn set_times(
@@ -83,6 +85,7 @@ impl HostDescriptor for WorkerState {
         modified: NewTimestamp,
     ) -> FsResult<()> {
         self.reach(&descriptor).await?;
+        let (accessed, modified) = (self.first(accessed), self.first(modified));
         HostDescriptor::set_times(&mut self.file_calls(), descriptor, accessed, modified).await
     }
 
@@ -106,6 +109,7 @@ impl HostDescriptor for WorkerState {
         let written = bytes.len() as u64;
         let end = offset.saturating_add(written);
         self.files.quota.book(&file, end, || file.write_all_at(bytes, offset))?;
+        self.files.clock.date_back(&file)?;
         Ok(written)
     }
 
@@ -152,6 +156,7 @@ impl HostDescriptor for WorkerState {
         modified: NewTimestamp,
     ) -> FsResult<()> {
         self.reach(&descriptor).await?;
+        let (accessed, modified) = (self.first(accessed), self.first(modified));
         let mut calls = self.file_calls();
         HostDescriptor::set_times_at(&mut calls, descriptor, flags, path, accessed, modified).await
     }
@@ -275,9 +280,18 @@ impl WorkerState {
         };
         let recipe =
             self.stream_recipe(descriptor, |path| Recipe::FileOutput { path, position })?;
-        let stream = FileOutput::new(file, at, self.files.quota.clone());
+        let (quota, clock) = (self.files.quota.clone(), self.files.clock.clone());
+        let stream = FileOutput::new(file, at, quota, clock);
         let stream: DynOutputStream = Box::new(stream);
         Ok(self.push(stream, recipe)?)
+    }
+
+    /// In replay, "now" is when the guest first said so.
+    fn first(&self, time: NewTimestamp) -> NewTimestamp {
+        match (time, self.files.clock.first_time()) {
+            (NewTimestamp::Now, Some(first)) => NewTimestamp::Timestamp(datetime(first)),
+            (time, _) => time,
+        }
     }
 
     /// The recipe of a stream over `descriptor`: none, where the file itself has none.

@@ -6,10 +6,11 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    DescriptorFlags, HostDescriptor, OpenFlags, PathFlags,
+    DescriptorFlags, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
 };
 
 use super::super::state::again;
+use super::super::wall_clock::datetime;
 use super::super::{Recipe, WorkerState};
 use crate::files::{ENTRY_BYTES, NamedFile, locate};
 
@@ -57,6 +58,14 @@ impl WorkerState {
             Err(_) => Recipe::Opaque { name: path, reason: "its directory was removed".into() },
         };
         self.adopt(&opened, recipe);
+        if let Descriptor::File(file) = self.table.get(&opened)?
+            && (creates || how.contains(OpenFlags::TRUNCATE))
+        {
+            self.files.clock.date_back(&file.file)?;
+        }
+        if creates {
+            self.date_back_directory_of(&self.path_of(&opened)?)?;
+        }
         Ok(opened)
     }
 
@@ -66,11 +75,12 @@ impl WorkerState {
         directory: Resource<Descriptor>,
         path: String,
     ) -> FsResult<()> {
-        self.reach(&directory).await?;
+        let name = self.name(&directory, &path).await?;
         self.files.quota.ensure_room_for_entry()?;
-        HostDescriptor::create_directory_at(&mut self.file_calls(), directory, path).await?;
-        self.files.quota.add_entry();
-        Ok(())
+        let mut calls = self.file_calls();
+        HostDescriptor::create_directory_at(&mut calls, again(&directory), path.clone()).await?;
+        self.name_made(&name)?;
+        self.date_back(directory, path).await
     }
 
     /// `symlink-at`.
@@ -80,11 +90,12 @@ impl WorkerState {
         target: String,
         path: String,
     ) -> FsResult<()> {
-        self.reach(&directory).await?;
+        let name = self.name(&directory, &path).await?;
         self.files.quota.ensure_room_for_entry()?;
-        HostDescriptor::symlink_at(&mut self.file_calls(), directory, target, path).await?;
-        self.files.quota.add_entry();
-        Ok(())
+        let mut calls = self.file_calls();
+        HostDescriptor::symlink_at(&mut calls, again(&directory), target, path.clone()).await?;
+        self.name_made(&name)?;
+        self.date_back(directory, path).await
     }
 
     /// `link-at`.
@@ -93,22 +104,13 @@ impl WorkerState {
         from: (Resource<Descriptor>, PathFlags, String),
         to: (Resource<Descriptor>, String),
     ) -> FsResult<()> {
-        let ((old_directory, flags, old_path), (new_directory, new_path)) = (from, to);
+        let ((old_directory, flags, old), (new_directory, new)) = (from, to);
         self.reach(&old_directory).await?;
-        self.reach(&new_directory).await?;
+        let name = self.name(&new_directory, &new).await?;
         self.files.quota.ensure_room_for_entry()?;
         let mut calls = self.file_calls();
-        HostDescriptor::link_at(
-            &mut calls,
-            old_directory,
-            flags,
-            old_path,
-            new_directory,
-            new_path,
-        )
-        .await?;
-        self.files.quota.add_entry();
-        Ok(())
+        HostDescriptor::link_at(&mut calls, old_directory, flags, old, new_directory, new).await?;
+        self.name_made(&name)
     }
 
     /// `unlink-file-at`.
@@ -119,8 +121,7 @@ impl WorkerState {
     ) -> FsResult<()> {
         let name = self.name(&directory, &path).await?;
         HostDescriptor::unlink_file_at(&mut self.file_calls(), directory, path).await?;
-        self.name_removed(name);
-        Ok(())
+        self.name_removed(&name)
     }
 
     /// `remove-directory-at`.
@@ -131,8 +132,7 @@ impl WorkerState {
     ) -> FsResult<()> {
         let name = self.name(&directory, &path).await?;
         HostDescriptor::remove_directory_at(&mut self.file_calls(), directory, path).await?;
-        self.name_removed(name);
-        Ok(())
+        self.name_removed(&name)
     }
 
     /// `rename-at`.
@@ -152,12 +152,13 @@ impl WorkerState {
             _ => false,
         };
         // Renaming a file to another name of itself does nothing at all.
-        if !same {
-            let path = new.path.clone();
-            self.name_removed(new);
-            self.guest.resources.renamed(&old.path, &path);
+        if same {
+            return Ok(());
         }
-        Ok(())
+        self.name_removed(&new)?;
+        self.guest.resources.renamed(&old.path, &new.path);
+        self.date_back_directory_of(&old.path)?;
+        self.date_back_directory_of(&new.path)
     }
 
     async fn name(&mut self, directory: &Resource<Descriptor>, path: &str) -> FsResult<Name> {
@@ -169,13 +170,34 @@ impl WorkerState {
         Ok(Name { path, file: NamedFile::at(&place) })
     }
 
+    /// Follows the making of a name.
+    fn name_made(&mut self, name: &Name) -> FsResult<()> {
+        self.files.quota.add_entry();
+        self.date_back_directory_of(&name.path)
+    }
+
     /// Follows the removal of a name, if it was one.
-    fn name_removed(&mut self, Name { path, file }: Name) {
-        let Some(file) = file else { return };
+    fn name_removed(&mut self, Name { path, file }: &Name) -> FsResult<()> {
+        let Some(file) = file else { return Ok(()) };
         // The bytes of a file that is still open stay on the disk, so they stay counted.
         let freed =
-            if file.sole_name && !self.guest.resources.is_open(&path) { file.bytes } else { 0 };
+            if file.sole_name && !self.guest.resources.is_open(path) { file.bytes } else { 0 };
         self.files.quota.release(ENTRY_BYTES + freed);
-        self.guest.resources.removed(&path);
+        self.guest.resources.removed(path);
+        self.date_back_directory_of(path)
+    }
+
+    /// In replay, gives what `path` leads to the time at which it was first made.
+    async fn date_back(&mut self, directory: Resource<Descriptor>, path: String) -> FsResult<()> {
+        let Some(time) = self.files.clock.first_time() else { return Ok(()) };
+        let time = NewTimestamp::Timestamp(datetime(time));
+        let flags = PathFlags::empty();
+        HostDescriptor::set_times_at(&mut self.file_calls(), directory, flags, path, time, time)
+            .await
+    }
+
+    /// In replay, gives the directory that holds `path` the time at which it was first changed.
+    fn date_back_directory_of(&self, path: &str) -> FsResult<()> {
+        Ok(self.files.clock.date_back_directory_of(&self.files.path().join(path))?)
     }
 }

@@ -3,6 +3,7 @@
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::FsError;
+use wasmtime_wasi::p2::bindings::clocks::wall_clock;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorStat, ErrorCode, HostDescriptor, HostDirectoryEntryStream,
@@ -12,6 +13,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use super::super::WorkerState;
 use super::super::state::again;
 use super::{FILES_BYTES, House};
+use crate::clock;
 use crate::files::ENTRY_BYTES;
 
 /// A worker with its directory, and the file calls that a test makes.
@@ -129,6 +131,34 @@ async fn a_replay_writes_the_same_files_with_the_same_times() {
 }
 
 #[tokio::test]
+async fn what_was_never_looked_at_is_as_old_as_it_was() {
+    async fn change(guest: &mut Guest) {
+        guest.write("note", b"hello").await.unwrap();
+        let (root, path) = (again(&guest.root), "inner".to_owned());
+        guest.worker.create_directory_at(root, path).await.unwrap();
+        guest.write("inner/old", b"").await.unwrap();
+        guest.rename("inner/old", "inner/new").await.unwrap();
+        let (root, target) = (again(&guest.root), "note".to_owned());
+        guest.worker.symlink_at(root, target, "link".to_owned()).await.unwrap();
+        wall_clock::Host::now(&mut guest.worker).unwrap();
+    }
+    let mut house = House::new();
+    let mut guest = Guest::new(&house);
+    change(&mut guest).await;
+    house.end(guest.worker);
+    let first_life_ended = clock::now();
+    clock::wait_until(first_life_ended.after(20_000_000)).await;
+
+    let mut guest = Guest::new(&house);
+    change(&mut guest).await;
+    for path in ["note", "inner", "inner/new", "link", "."] {
+        let modified = guest.stat(path).await.data_modification_timestamp.unwrap();
+        let modified = modified.seconds * 1_000_000_000 + u64::from(modified.nanoseconds);
+        assert!(modified <= first_life_ended.nanos(), "{path} is too young");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_stat_is_no_entry_and_fails_in_replay_too() {
     let mut house = House::new();
     for _life in 0..2 {
@@ -239,10 +269,7 @@ async fn times_that_the_guest_sets_are_what_it_sees() {
     let house = House::new();
     let mut guest = Guest::new(&house);
     let file = guest.create("a").await;
-    let time = wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime {
-        seconds: 1_000_000_000,
-        nanoseconds: 7,
-    };
+    let time = wall_clock::Datetime { seconds: 1_000_000_000, nanoseconds: 7 };
     let set = NewTimestamp::Timestamp(time);
     guest.worker.set_times(file, NewTimestamp::NoChange, set).await.unwrap();
     let modified = guest.stat("a").await.data_modification_timestamp.unwrap();

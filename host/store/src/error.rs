@@ -44,8 +44,8 @@ pub enum StoreError {
     /// A write or a sync failed earlier. What is on the disk is unknown until the store is opened
     /// again, so nothing more is acknowledged.
     #[error(
-        "the store accepts nothing since a write failed: {reason}; check the disk, then restart the \
-         server: it finds everything that was acknowledged, or says what is missing"
+        "the store accepts nothing since a write failed: {reason}; check the disk, then restart \
+         the server: it finds everything that was acknowledged, or says what is missing"
     )]
     Poisoned {
         /// What failed first.

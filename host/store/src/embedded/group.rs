@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::committer::{Acceptance, Sink};
 use super::envelope::{Sealed, seal};
 use super::heads::Heads;
+use super::keys::{log_key, record_key};
 use super::marks::{Frame, Mark, Marks};
-use super::tables::{Item, LogTail, Tables, log_key, record_key};
+use super::tables::{Item, LogTail, Tables};
 use crate::error::describe;
 use crate::{Append, Batch, Change, Space, StoreError, WorkerKey};
 

@@ -17,6 +17,7 @@ mod group;
 mod guard;
 mod heads;
 mod inspect;
+mod keys;
 mod lock;
 mod marks;
 mod tables;
@@ -160,7 +161,7 @@ impl Store for EmbeddedStore {
     }
 
     fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
-        let key = tables::record_key(space, key);
+        let key = keys::record_key(space, key);
         self.blocking(move |tables| Ok(tables.get(&key)?.map(|(value, _)| value)))
     }
 

@@ -3,7 +3,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::files::io_error;
-use super::super::tables::{LogTail, Tables, record_place};
+use super::super::keys::record_place;
+use super::super::tables::{LogTail, Tables};
 use super::frame::{Frame, Mark, decode};
 use crate::{StoreError, WorkerKey};
 

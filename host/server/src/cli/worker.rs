@@ -85,7 +85,7 @@ impl Named {
 pub(super) async fn run(command: Command, client: &Client, output: &Output) -> anyhow::Result<()> {
     match command {
         Command::Create { worker, env, version, args } => {
-            let settings = settings(args, env, version);
+            let settings = settings(&args, env, version);
             let request = client.request(Method::PUT, &worker.path(&[]))?.json(&settings);
             Ok(output.one(&client.json(request).await?, members)?)
         }
@@ -111,7 +111,7 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
     }
 }
 
-fn settings(args: Vec<String>, env: Vec<(String, String)>, version: Option<u64>) -> Value {
+fn settings(args: &[String], env: Vec<(String, String)>, version: Option<u64>) -> Value {
     let env: Map<String, Value> = env.into_iter().map(|(key, value)| (key, value.into())).collect();
     match version {
         Some(version) => json!({ "args": args, "env": env, "version": version }),

@@ -87,7 +87,7 @@ impl Filter {
                 field.of(subject).is_some_and(|found| like(found, pattern))
             }
             Self::Number { field, comparison, value } => {
-                comparison.holds(field.of(subject), *value)
+                comparison.holds(&field.of(subject), value)
             }
         }
     }
@@ -116,7 +116,7 @@ impl NumberField {
 }
 
 impl Comparison {
-    fn holds<T: Ord>(self, found: T, value: T) -> bool {
+    fn holds<T: Ord + ?Sized>(self, found: &T, value: &T) -> bool {
         match self {
             Self::Equal => found == value,
             Self::NotEqual => found != value,

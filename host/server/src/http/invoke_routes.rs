@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, body::Body};
 use everlog_runtime::exports::{Exports, NameError, Target};
 use everlog_runtime::value::{HandleUrns, Value};
-use everlog_runtime::{Invocation, InvocationResult, Timestamp, WorkerSettings, clock, random_uuid};
+use everlog_runtime::{
+    Invocation, InvocationResult, Timestamp, WorkerSettings, clock, random_uuid,
+};
 use serde_json::json;
 
 use super::app::App;
@@ -308,7 +310,7 @@ mod tests {
         let due = |query: &str| {
             let uri: Uri = format!("/?{query}").parse().expect("a URI");
             let parameters = Parameters::of(&uri, &PARAMETERS).expect("known");
-            super::due(&parameters)
+            due(&parameters)
         };
         assert_eq!(due("").expect("valid"), None);
         let at = due("at=2026-03-01T12:00:00Z").expect("valid");

@@ -97,13 +97,13 @@ impl Wanted {
             next = None;
             for (index, entry) in &read {
                 if entries.len() == self.limit {
-                    return Ok(answer(entries, Some(index.get())));
+                    return Ok(answer(&entries, Some(index.get())));
                 }
                 entries.extend(self.shown(*index, entry, urns));
                 next = self.after(*index, last);
             }
         }
-        Ok(answer(entries, next))
+        Ok(answer(&entries, next))
     }
 
     /// Up to `count` entries from `start` on, in the order that is wanted.
@@ -155,7 +155,7 @@ fn holds(json: &Value, text: &str) -> bool {
     }
 }
 
-fn answer(entries: Vec<Value>, next: Option<u64>) -> Value {
+fn answer(entries: &[Value], next: Option<u64>) -> Value {
     match next {
         Some(next) => json!({ "entries": entries, "next": next }),
         None => json!({ "entries": entries }),

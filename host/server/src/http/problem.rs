@@ -147,11 +147,6 @@ impl Code {
             }
         }
     }
-
-    /// Its text in the API.
-    pub(crate) fn text(self) -> &'static str {
-        self.facts().0
-    }
 }
 
 /// One refusal or failure. Boxed, since it is the rare side of every result.

@@ -69,7 +69,7 @@ async fn page(
         let chunk = runtime.workers(component, after.clone(), wanted).await?;
         // Shorter than asked for does not mean the end: damaged workers are left out.
         if chunk.is_empty() {
-            return Ok(answer(workers, None));
+            return Ok(answer(&workers, None));
         }
         scanned += chunk.len();
         for metadata in chunk {
@@ -78,16 +78,16 @@ async fn page(
                 workers.push(worker_json(&metadata, &component_name(runtime, &metadata)));
             }
             if workers.len() == limit {
-                return Ok(answer(workers, more(runtime, component, after).await?));
+                return Ok(answer(&workers, more(runtime, component, after).await?));
             }
         }
         if scanned >= MAX_SCANNED {
-            return Ok(answer(workers, after.as_ref().map(write_cursor)));
+            return Ok(answer(&workers, after.as_ref().map(write_cursor)));
         }
     }
 }
 
-fn answer(workers: Vec<Value>, cursor: Option<String>) -> Value {
+fn answer(workers: &[Value], cursor: Option<String>) -> Value {
     match cursor {
         Some(cursor) => json!({ "workers": workers, "cursor": cursor }),
         None => json!({ "workers": workers }),

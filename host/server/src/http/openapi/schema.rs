@@ -33,7 +33,9 @@ pub(super) fn schema(ty: &Type) -> Value {
             json!({ "type": "array", "minItems": items.len(), "prefixItems": items, "items": false })
         }
         Type::Record(record) => object(record.fields().map(|field| (field.name, field.ty))),
-        Type::Variant(variant) => json!({ "oneOf": variant.cases().map(case).collect::<Vec<_>>() }),
+        Type::Variant(variant) => {
+            json!({ "oneOf": variant.cases().map(|case| case_schema(&case)).collect::<Vec<_>>() })
+        }
         Type::Enum(cases) => json!({ "enum": cases.names().collect::<Vec<_>>() }),
         Type::Flags(flags) => {
             let names: Vec<_> = flags.names().collect();
@@ -47,8 +49,8 @@ pub(super) fn schema(ty: &Type) -> Value {
             inner => json!({ "oneOf": [{ "type": "null" }, schema(&inner)] }),
         },
         Type::Result(result) => json!({ "oneOf": [
-            member("ok", &payload(result.ok())),
-            member("err", &payload(result.err())),
+            member("ok", &payload(result.ok().as_ref())),
+            member("err", &payload(result.err().as_ref())),
         ] }),
         // Types that calls cannot carry: any JSON is refused with a reason.
         _ => json!({}),
@@ -75,11 +77,11 @@ fn integer(minimum: i64, maximum: i64) -> Value {
     json!({ "type": "integer", "minimum": minimum, "maximum": maximum })
 }
 
-fn payload(ty: Option<Type>) -> Value {
-    ty.as_ref().map_or(json!({ "type": "null" }), schema)
+fn payload(ty: Option<&Type>) -> Value {
+    ty.map_or(json!({ "type": "null" }), schema)
 }
 
-fn case(case: Case<'_>) -> Value {
+fn case_schema(case: &Case<'_>) -> Value {
     match &case.ty {
         None => json!({ "const": case.name }),
         Some(ty) => member(case.name, &schema(ty)),

@@ -56,8 +56,8 @@ impl fmt::Display for Region {
 }
 
 /// How far an execution has come, counted so that what a crash undid does not show but a deliberate
-/// return does: what runs again after a crash is at the same position, what was taken back and starts
-/// over is at a new one, and no two places of one history share a position.
+/// return does: what runs again after a crash is at the same position, what was taken back and
+/// starts over is at a new one, and no two places of one history share a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Position {
     /// Jumps of the guest and reverts so far.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::codec::Decoded;
 use crate::entry::{Create, Entry, EntryKind, JumpReason};
-use crate::index::{Index, Timestamp};
+use crate::index::{Index, Region, Timestamp};
 
 /// A whole log must be folded again, since an entry takes others out of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,16 @@ pub enum FoldError {
         index: Index,
         /// Its kind.
         found: &'static str,
+    },
+    /// An entry deletes others than those up to itself, or the creation.
+    #[error(
+        "entry {index} deletes entries {deleted}; entries delete what is between entry 1 and them"
+    )]
+    Region {
+        /// The entry.
+        index: Index,
+        /// What it deletes.
+        deleted: Region,
     },
     /// Entries are missing or out of order.
     #[error("entry {found} follows entry {last}; entries follow each other without gaps")]
@@ -380,7 +390,14 @@ impl Fold {
             return Err(FoldError::Gap { last, found: *index });
         }
         self.last = Some(*index);
-        self.refold |= self.deleted.note(&entry.kind);
+        if let Some(deleted) = entry.kind.deleted() {
+            let within = Index::FIRST < deleted.start && deleted.start <= *index;
+            if !within || deleted.end != *index {
+                return Err(FoldError::Region { index: *index, deleted });
+            }
+            self.deleted.note(&entry.kind);
+            self.refold = true;
+        }
         match &mut self.status {
             None => self.status = Some(Status::begin(*index, entry, *frame_bytes)?),
             Some(_) if self.refold => {}

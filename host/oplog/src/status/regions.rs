@@ -71,8 +71,8 @@ impl Deleted {
                 || self.reverted.contains(index))
     }
 
-    /// Notes what `kind` deletes, if it does. Returns whether it does.
-    pub fn note(&mut self, kind: &EntryKind) -> bool {
+    /// Notes what `kind` deletes, if it does.
+    pub fn note(&mut self, kind: &EntryKind) {
         match kind {
             EntryKind::Jump { deleted, reason: JumpReason::Explicit } => {
                 self.jumped.insert(*deleted);
@@ -81,9 +81,8 @@ impl Deleted {
                 self.retried.insert(*deleted);
             }
             EntryKind::Revert { deleted } => self.reverted.insert(*deleted),
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
     /// Whether `kind` at `index` is a return that makes what follows it a new attempt at a new

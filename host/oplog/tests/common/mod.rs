@@ -4,9 +4,10 @@
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::status::FoldError;
 use everlog_oplog::{
-    Call, Category, Codec, CodecError, ComponentId, Create, Divergence, Durability, Entered, Index,
-    Journal, Line, LogStream, Payload, RecordedBatch, RecoverError, Settings, Start, Status,
-    Timestamp, WorkerId, fingerprint,
+    Call, Category, Codec, CodecError, ComponentId, Create, Divergence, Durability, Entered, Entry,
+    EntryKind, Excerpt, FailureKind, Index, Journal, JumpReason, Line, LogLevel, LogStream,
+    Payload, PersistenceLevel, Position, RecordedBatch, RecoverError, Region, RetryPolicy,
+    Settings, Start, Status, Timestamp, TraceContext, UpdateMode, WorkerId, fingerprint,
 };
 use uuid::Uuid;
 
@@ -223,4 +224,119 @@ pub(crate) fn mix(value: u64) -> u64 {
 /// The number of a test's first seed, from `SEED` where a failure is to be repeated.
 pub(crate) fn first_seed() -> u64 {
     std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0)
+}
+
+/// One entry of each kind, in the order of the format, with nothing left at its default.
+pub(crate) fn samples() -> Vec<Entry> {
+    let at = |(place, kind): (u64, EntryKind)| Entry {
+        timestamp: Timestamp(1_790_000_000_000_000_000 + place),
+        kind,
+    };
+    let kinds = [replayed_samples(), structure_samples(), hint_samples(), update_samples()];
+    (0..).zip(kinds.into_iter().flatten()).map(at).collect()
+}
+
+fn trace() -> Option<TraceContext> {
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned();
+    Some(TraceContext { traceparent, tracestate: Some("vendor=1".into()) })
+}
+
+fn parent() -> WorkerId {
+    WorkerId { component: ComponentId(Uuid::from_u128(8)), name: "parent".into() }
+}
+
+fn replayed_samples() -> Vec<EntryKind> {
+    vec![
+        EntryKind::Create(Create { parent: Some(parent()), ephemeral: true, ..create() }),
+        EntryKind::InvocationStarted {
+            key: "key".into(),
+            accepted: Some(Index(300)),
+            request: Some(inline(b"[1]")),
+            function: "demo:counter/api.{add}".into(),
+            fingerprint: 0xFEED,
+            trace: trace(),
+        },
+        EntryKind::InvocationCompleted { result: inline(b"6"), memory_bytes: 1 << 20 },
+        EntryKind::HostCall {
+            function: "wasi:keyvalue/store.get".into(),
+            category: Category::ReadRemote,
+            fingerprint: 0xBEEF,
+            request: Some(Excerpt { bytes: b"cart".to_vec(), size: 70_000 }),
+            begin: Some(Index(5)),
+            outcome: Payload::Blob { digest: [9; 32], size: 1 << 33 },
+        },
+        EntryKind::WriteBegin {
+            function: "wasi:http/outgoing-handler.handle".into(),
+            fingerprint: 0xCAFE,
+            request: Excerpt { bytes: b"POST /".to_vec(), size: 6 },
+            idempotent: true,
+        },
+        EntryKind::NoOp,
+        EntryKind::AtomicBegin,
+        EntryKind::AtomicEnd { begin: Index(7) },
+        EntryKind::SetPersistenceLevel(PersistenceLevel::PersistRemoteSideEffects),
+        EntryKind::SetIdempotence(true),
+        EntryKind::SetRetryPolicy(RetryPolicy::default()),
+        EntryKind::PromiseCreated,
+        EntryKind::PromiseDeleted { promise: Index(12) },
+    ]
+}
+
+fn structure_samples() -> Vec<EntryKind> {
+    let deleted = Region { start: Index(7), end: Index(14) };
+    vec![
+        EntryKind::Jump { deleted, reason: JumpReason::AtomicRetry },
+        EntryKind::Revert { deleted: Region { start: Index(3), end: Index(15) } },
+    ]
+}
+
+fn hint_samples() -> Vec<EntryKind> {
+    vec![
+        EntryKind::Accepted {
+            key: "queued".into(),
+            function: "demo:counter/api.{get}".into(),
+            request: inline(b"[]"),
+            fingerprint: 0xABCD,
+            due: Some(Timestamp(99)),
+            trace: trace(),
+        },
+        EntryKind::Cancelled { key: "queued".into(), reason: "by its caller".into() },
+        EntryKind::Failed {
+            position: Position { returns: 2, entries: 40 },
+            attempt: 3,
+            kind: FailureKind::HostError,
+            message: "no route".into(),
+            retry_at: Some(Timestamp(77)),
+        },
+        EntryKind::Suspended { until: Some(Timestamp(55)) },
+        EntryKind::Woken,
+        EntryKind::Interrupted,
+        EntryKind::Resumed,
+        EntryKind::Exited { code: 17 },
+        EntryKind::Stalled { entry: Index(9), recorded: "this".into(), asked: "that".into() },
+        EntryKind::Log {
+            stream: LogStream::Log,
+            level: Some(LogLevel::Warn),
+            context: Some("cart".into()),
+            message: "nearly full".into(),
+        },
+        EntryKind::ResourceCreated {
+            id: 4,
+            resource: "demo:cart/api.{cart}".into(),
+            params: "(\"mary\")".into(),
+        },
+        EntryKind::ResourceDropped { id: 4 },
+        EntryKind::PromiseCompleted { promise: Index(12), data: inline(b"yes") },
+    ]
+}
+
+fn update_samples() -> Vec<EntryKind> {
+    vec![
+        EntryKind::UpdateRequested { version: 4, mode: UpdateMode::Snapshot },
+        EntryKind::UpdateDone { version: 4 },
+        EntryKind::UpdateFailed { version: 5, details: "it does not fit".into() },
+        EntryKind::SnapshotLoaded { version: 4, data: inline(b"saved") },
+        EntryKind::Snapshot { covers: Index(30), digest: [3; 32], size: 4096, version: 4 },
+        EntryKind::Forked { source: parent(), at: Index(20) },
+    ]
 }

@@ -33,8 +33,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) digest: u64,
     /// Steps that were run are numbered, so that lines and requests differ.
     pub(crate) counter: u64,
-    /// Whether what it learns now goes into its memory; not where calls are not recorded, since a guest must not depend
-    /// on what differs in each replay.
+    /// Whether what it learns now goes into its memory; not where calls are not recorded, since a
+    /// guest must not depend on what differs in each replay.
     pub(crate) forgetful: bool,
     pub(crate) regions: u32,
 }
@@ -174,7 +174,8 @@ impl Guest<'_> {
             if begun.gate {
                 self.commit()?;
             }
-            // One that was begun before is sent again only when its outcome turns out to be missing.
+            // One that was begun before is sent again only when its outcome turns out to be
+            // missing.
             let sent = !begun.replayed;
             if sent && begun.index.is_some() {
                 let manner = self.manner();

@@ -1,9 +1,10 @@
 //! Random programs of effects, crashed at every step, compared with a run that was never crashed.
 //!
-//! A simulated guest runs a random program over a real journal and a simulated world: a disk that loses what was not
-//! synced, remotes that remember what they were sent, callers that remember what they were answered. The process dies at
-//! a chosen step and then at random ones, recovers, and goes on until the program is done. `SEED=n` starts at another
-//! seed; a failure names the one that repeats it.
+//! A simulated guest runs a random program over a real journal and a simulated world: a disk that
+//! loses what was not synced, remotes that remember what they were sent, callers that remember what
+//! they were answered. The process dies at a chosen step and then at random ones, recovers, and
+//! goes on until the program is done. `SEED=n` starts at another seed; a failure names the one that
+//! repeats it.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -43,7 +44,8 @@ fn live(program: &Program, world: &mut World, crashes_max: u32) -> End {
                 world.crash();
                 let left = world.recoveries < crashes_max;
                 let next = world.random.below(40);
-                // No flaky step fails without a fuse, so that a run that is done crashing comes to its end.
+                // No flaky step fails without a fuse, so that a run that is done crashing comes to
+                // its end.
                 world.fuse = left.then_some(next);
             }
         }
@@ -223,7 +225,8 @@ fn replay_answers_from_the_log_alone() {
             }
             let status = check_fold(&world.disk);
             assert_eq!(status.state, everlog_oplog::WorkerState::Idle);
-            // The whole history once more, where every answer would be another if the log did not hold it.
+            // The whole history once more, where every answer would be another if the log did not
+            // hold it.
             let (answered, disk) = (world.answered.clone(), world.disk.clone());
             assert_eq!(answered.len(), program.invocations.len());
             world.fuse = None;

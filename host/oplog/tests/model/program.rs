@@ -12,7 +12,8 @@ pub(crate) enum Step {
     ReadRemote,
     /// One remote write, waited for.
     Write,
-    /// Several remote writes in flight at once, their outcomes looked at in whatever order they come.
+    /// Several remote writes in flight at once, their outcomes looked at in whatever order they
+    /// come.
     Writes(u32),
     /// A remote write under an idempotency key of its own.
     KeyedWrite,
@@ -24,7 +25,8 @@ pub(crate) enum Step {
     /// The host may fail here, now and then, which is retried.
     Flaky,
     Atomic(Vec<Step>),
-    /// Marks, runs the steps, asks a remote, and goes back to the mark if it does not like the answer.
+    /// Marks, runs the steps, asks a remote, and goes back to the mark if it does not like the
+    /// answer.
     Repeated(Vec<Step>),
     Level(PersistenceLevel, Vec<Step>),
     /// Remote writes in here happen once at most.

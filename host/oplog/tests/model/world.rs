@@ -9,7 +9,8 @@ use crate::common::{Random, mix};
 /// What a remote, a clock or a random source answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answers {
-    /// The same at the same logical position, so that a crashed run can be compared with one that never crashed.
+    /// The same at the same logical position, so that a crashed run can be compared with one that
+    /// never crashed.
     Stable,
     /// Something else each time, so that an answer that replay did not take from the log shows.
     Fresh,

@@ -6,7 +6,7 @@ use wasmtime::component::Linker;
 
 use crate::wasi::{HasWorker, WorkerState};
 
-mod bindings {
+pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: ["../../wit/deps/io", "../../wit/deps/clocks", "../../wit/golem-api"],
         inline: "

@@ -15,6 +15,9 @@ use crate::durable::Recorder;
 /// The longest line in one log entry, in bytes. A longer one is cut into several entries.
 pub(crate) const MAX_LINE_BYTES: usize = 16 * 1024;
 
+// What is not text grows to three times its length, and must not be cut a second time by the journal.
+const _: () = assert!(3 * MAX_LINE_BYTES <= everlog_oplog::journal::MAX_TEXT_BYTES);
+
 /// What one call may print, in bytes.
 const MAX_CHUNK_BYTES: usize = 64 * 1024;
 

@@ -3,6 +3,7 @@
 //! A life ends by dropping the worker's state; the next begins with nothing but its log, as after a crash.
 
 mod files;
+mod golem;
 mod resources;
 mod time;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everlog_oplog::{Create, EntryKind, Index, Journal, RecordedBatch, Settings};
-use everlog_store::{EmbeddedOptions, EmbeddedStore, Store, WorkerKey};
+use everlog_store::{EmbeddedOptions, EmbeddedStore, LogRecord, Store, WorkerKey};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -68,11 +69,14 @@ impl House {
     }
 
     /// Ends a life. All it has recorded is durable.
-    fn end(&mut self, life: WorkerState) {
+    async fn end(&mut self, life: WorkerState) {
         assert!(life.recorder.with(|journal, _| !journal.is_replaying()), "all entries were met");
-        if let Some(tail) = life.recorder.with(|journal, _| journal.take_tail()) {
-            self.log.push(RecordedBatch { first: tail.first, bytes: tail.bytes });
-        }
+        life.recorder.gate().await.unwrap();
+        let key = life.environment.worker.key().unwrap();
+        let records = self.store.read_log(&key, 1, usize::MAX).await.unwrap();
+        let batch =
+            |record: LogRecord| RecordedBatch { first: Index(record.first), bytes: record.bytes };
+        self.log = records.into_iter().map(batch).collect();
     }
 
     fn environment(&self, worker: WorkerId, journal: &Journal) -> WorkerEnvironment {
@@ -92,7 +96,8 @@ impl House {
     }
 
     fn recorder(&self, journal: Journal, key: WorkerKey) -> Arc<Recorder> {
-        let durable = Arc::new(watch::channel(Durable::UpTo(Index(0))).0);
+        let stored = if self.log.is_empty() { Index(0) } else { journal.last_index() };
+        let durable = Arc::new(watch::channel(Durable::UpTo(stored)).0);
         Arc::new(Recorder::new(journal, Arc::clone(&self.store), key, durable, Arc::default()))
     }
 }

@@ -33,8 +33,8 @@ fn suspension(error: &wasmtime::Error) -> Option<u64> {
     }
 }
 
-#[test]
-fn a_replay_reads_the_same_clocks_and_random_numbers() {
+#[tokio::test]
+async fn a_replay_reads_the_same_clocks_and_random_numbers() {
     fn observe(worker: &mut WorkerState) -> impl PartialEq + std::fmt::Debug + use<> {
         let wall = wall_clock::Host::now(worker).unwrap();
         let bytes = random::Host::get_random_bytes(worker, 40).unwrap();
@@ -46,12 +46,12 @@ fn a_replay_reads_the_same_clocks_and_random_numbers() {
     let mut house = House::new();
     let mut first = house.life();
     let observed = observe(&mut first);
-    house.end(first);
+    house.end(first).await;
 
     let mut second = house.life();
     assert_eq!(observe(&mut second), observed);
     assert_ne!(observe(&mut second), observed, "behind the end of the log it is live");
-    house.end(second);
+    house.end(second).await;
 }
 
 #[test]
@@ -86,7 +86,7 @@ async fn a_replay_waits_for_nothing_that_was_waited_for() {
     assert_eq!(poll::Host::poll(&mut first, polled).await.unwrap(), [1]);
     HostPollable::block(&mut first, again(&short)).await.unwrap();
     assert!(HostPollable::ready(&mut first, again(&short)).await.unwrap());
-    house.end(first);
+    house.end(first).await;
 
     let mut second = house.life();
     let (short, long) = (timer(&mut second, 20 * NANOS_PER_MILLISECOND), timer(&mut second, HOUR));
@@ -95,7 +95,7 @@ async fn a_replay_waits_for_nothing_that_was_waited_for() {
     assert_eq!(poll::Host::poll(&mut second, polled).await.unwrap(), [1]);
     HostPollable::block(&mut second, again(&short)).await.unwrap();
     assert!(HostPollable::ready(&mut second, again(&short)).await.unwrap());
-    house.end(second);
+    house.end(second).await;
 }
 
 #[tokio::test]
@@ -106,13 +106,13 @@ async fn a_long_sleep_leaves_memory_and_keeps_its_deadline() {
     let sleep = timer(&mut first, HOUR);
     let deadline = suspension(&HostPollable::block(&mut first, sleep).await.unwrap_err()).unwrap();
     assert!((before + HOUR..=clock::now().nanos() + HOUR).contains(&deadline));
-    house.end(first);
+    house.end(first).await;
 
     let mut second = house.life();
     let sleep = timer(&mut second, HOUR);
     let error = poll::Host::poll(&mut second, vec![sleep]).await.unwrap_err();
     assert_eq!(suspension(&error), Some(deadline));
-    house.end(second);
+    house.end(second).await;
 }
 
 #[tokio::test]
@@ -138,7 +138,8 @@ async fn a_sleep_that_is_not_recorded_stays_in_memory() {
     set(&mut worker, PersistenceLevel::PersistNothing);
     let sleep = timer(&mut worker, HOUR);
     set(&mut worker, PersistenceLevel::Smart);
-    let wait = tokio::time::timeout(Duration::from_millis(20), HostPollable::block(&mut worker, sleep));
+    let wait =
+        tokio::time::timeout(Duration::from_millis(20), HostPollable::block(&mut worker, sleep));
     assert!(wait.await.is_err(), "it would start anew in each replay, and never end");
 }
 
@@ -155,12 +156,16 @@ fn a_worker_knows_its_name_whatever_its_variables_say() {
     let house = House::new();
     let mut worker = house.life();
     let variables = environment::Host::get_environment(&mut worker).unwrap();
-    let variables: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert_eq!(variables, [
-        "GOLEM_WORKER_NAME=mary",
-        "GOLEM_COMPONENT_ID=00000000-0000-0000-0000-000000000000",
-        "GOLEM_COMPONENT_VERSION=3",
-    ]);
+    let variables: Vec<_> =
+        variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        variables,
+        [
+            "GOLEM_WORKER_NAME=mary",
+            "GOLEM_COMPONENT_ID=00000000-0000-0000-0000-000000000000",
+            "GOLEM_COMPONENT_VERSION=3",
+        ]
+    );
     assert_eq!(environment::Host::get_arguments(&mut worker).unwrap(), ["first"]);
 }
 
@@ -178,7 +183,7 @@ async fn lines_are_printed_once_and_the_rest_when_the_worker_exits() {
     for _life in 0..3 {
         let mut worker = house.life();
         run(&mut worker).await;
-        house.end(worker);
+        house.end(worker).await;
         assert_eq!(lines(&house), ["one", "two"]);
     }
 }
@@ -196,7 +201,7 @@ async fn there_is_no_input_and_no_network() {
             tcp_create_socket::Host::create_tcp_socket(&mut worker, IpAddressFamily::Ipv4);
         assert_eq!(refused.unwrap_err().downcast().unwrap(), ErrorCode::AccessDenied);
     }
-    house.end(worker);
+    house.end(worker).await;
     assert_eq!(lines(&house).len(), 1);
     assert!(lines(&house)[0].contains("have no network"), "{:?}", lines(&house));
 }

@@ -8,8 +8,9 @@ use crate::{Batch, Digest, Space, StoreError, WorkerKey};
 /// The largest blob, in bytes.
 pub const MAX_BLOB_BYTES: usize = 256 * 1024 * 1024;
 
-/// Runs once, on the thread that commits, when a batch is durable or has failed. It must be short:
-/// the next batches wait for it. It may call [`Store::submit`].
+/// Runs once, when a batch is durable or has failed: on the thread that commits, or within
+/// [`Store::submit`] if the store was poisoned before. It must be short, since the next batches wait
+/// for it. It may call [`Store::submit`].
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Entries of one oplog as they were appended.

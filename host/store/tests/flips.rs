@@ -182,10 +182,10 @@ fn damage(file: &Path, random: &mut StdRng) -> Damage {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_flip_and_no_cut_is_silent() {
     let seed = number("SEED").unwrap_or_else(|| rand::rng().random());
-    let flips = number("FLIPS").unwrap_or(300);
+    let flips = number("FLIPS").unwrap_or(200);
     println!("SEED={seed} FLIPS={flips}");
     // Damaged files make fjall panic where it should return an error; the store catches that, and
-    // three hundred backtraces would hide what this test has to say.
+    // hundreds of backtraces would hide what this test has to say.
     std::panic::set_hook(Box::new(|panic| println!("{panic}")));
     let mut random = StdRng::seed_from_u64(seed);
     let original = tempfile::tempdir().unwrap();

@@ -9,8 +9,8 @@ use crate::{Batch, Digest, Space, StoreError, WorkerKey};
 pub const MAX_BLOB_BYTES: usize = 256 * 1024 * 1024;
 
 /// Runs once, when a batch is durable or has failed: on the thread that commits, or within
-/// [`Store::submit`] if the store was poisoned before. It must be short, since the next batches wait
-/// for it. It may call [`Store::submit`].
+/// [`Store::submit`] if the store was poisoned before. It must be short, since the next batches
+/// wait for it. It may call [`Store::submit`].
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Entries of one oplog as they were appended.

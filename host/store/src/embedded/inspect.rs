@@ -5,7 +5,7 @@
 //! process would end while it reads. So the comparison is made here.
 //!
 //! ```text
-//! tables/keyspaces/<table>/current = version: u64 | xxh3-128 of v<version> | 0: u8   (little-endian)
+//! tables/keyspaces/<table>/current = version: u64 | xxh3-128 of v<version> | 0: u8
 //! ```
 
 use std::fs;

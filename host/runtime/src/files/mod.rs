@@ -159,6 +159,7 @@ fn open_new(path: &Path) -> io::Result<Dir> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "this module owns the files of workers")]
 mod tests {
     use super::*;
     use crate::wasi::SharedCount;
@@ -175,8 +176,14 @@ mod tests {
     async fn a_directory_appears_on_first_use_and_is_empty_in_each_life() {
         let state = tempfile::tempdir().unwrap();
         let root = Arc::new(FilesRoot::open(&state.path().join("files")).unwrap());
-        let life =
-            || WorkerFiles::new(Arc::clone(&root), worker("mary/../x"), quota(), FileClock::new(|| None));
+        let life = || {
+            WorkerFiles::new(
+                Arc::clone(&root),
+                worker("mary/../x"),
+                quota(),
+                FileClock::new(|| None),
+            )
+        };
 
         let mut first = life();
         assert!(!first.path().exists());

@@ -28,6 +28,7 @@ fn canonical_name(path: &Path) -> io::Result<PathBuf> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "this module owns the files of workers")]
 mod tests {
     use super::*;
 

@@ -31,6 +31,7 @@ impl Quota {
     }
 
     /// Bytes that count against the limit.
+    #[cfg(test)]
     pub(crate) fn used(&self) -> u64 {
         self.used.get()
     }

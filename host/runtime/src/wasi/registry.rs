@@ -128,11 +128,13 @@ impl ResourceRegistry {
     }
 
     /// How many resources are live.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.live.len()
     }
 
     /// Why the resources can't all be made again, if so: the first one that can't.
+    #[cfg(test)]
     pub(crate) fn opaque(&self) -> Option<(&str, &str)> {
         self.live.values().find_map(|recipe| match recipe {
             Recipe::Opaque { name, reason } => Some((name.as_str(), reason.as_str())),

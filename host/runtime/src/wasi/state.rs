@@ -162,7 +162,8 @@ impl WorkerState {
         Ok(value)
     }
 
-    /// Whether registry and table agree. Looks at every resource, so it is for tests and assertions.
+    /// Whether registry and table agree.
+    #[cfg(test)]
     pub(crate) fn resources_agree(&mut self) -> bool {
         self.table.iter_mut().count() == self.guest.resources.len()
     }

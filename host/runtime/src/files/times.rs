@@ -1,8 +1,9 @@
 //! The times of files that a replay makes again.
 //!
 //! A file that was written on Monday must not be from Tuesday because its worker left memory in between. What replay
-//! changes gets the time of the entry it stands at: at most as late as the first time, so that the order of changes
-//! stays what it was, and what the guest was told of other files still fits.
+//! changes gets the time of the entry it stands at. That is no later than the first time (but for the few milliseconds
+//! by which a kernel's clock for files lags), so that the order of changes stays what it was, and what the guest was
+//! told of other files still fits.
 
 use std::fs::{File, FileTimes};
 use std::io;

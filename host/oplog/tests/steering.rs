@@ -129,6 +129,21 @@ fn a_worker_that_left_memory_while_it_slept_is_not_cut_off() {
 }
 
 #[test]
+fn a_sleeper_that_woke_is_cut_off_whatever_little_it_did() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    bench.journal.begin_atomic(now).unwrap();
+    bench.read(b"1");
+    bench.journal.suspend(None, now);
+    bench.recover_into_invocation();
+    bench.journal.begin_atomic(now).unwrap();
+    bench.read(b"");
+    assert!(bench.print("awake"));
+    bench.recover();
+    assert_eq!(bench.names()[5..], ["6 woken", "7 log", "8 jump"]);
+}
+
+#[test]
 fn an_operator_who_stops_a_sleeper_does_not_cut_it_off() {
     let mut bench = Bench::started();
     let now = bench.now();

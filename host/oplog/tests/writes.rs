@@ -134,6 +134,23 @@ fn writes_in_flight_are_told_apart_and_only_those_without_outcome_are_sent_again
 }
 
 #[test]
+fn equal_writes_in_flight_are_told_apart_by_their_begin() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    let write = call(Category::WriteRemote, b"same");
+    let begins = [(); 2].map(|()| bench.journal.begin_write(&write, now).unwrap().index);
+    bench.call_of(&Call { begin: begins[1], ..write }, b"second");
+    bench.recover_into_invocation();
+    for _ in begins {
+        assert!(bench.journal.begin_write(&write, now).unwrap().replayed);
+    }
+    let divergence = bench.call_of(&Call { begin: begins[0], ..write }, b"").divergence();
+    assert_eq!(divergence.index, Index(5));
+    assert!(divergence.recorded.ends_with("\"same\"), begun at entry 4"), "{divergence}");
+    assert!(divergence.asked.ends_with("\"same\"), begun at entry 3"), "{divergence}");
+}
+
+#[test]
 fn outcomes_of_recorded_begins_are_recorded_at_every_level() {
     let mut bench = Bench::started();
     let now = bench.now();

@@ -64,8 +64,13 @@ pub(super) fn describe(kind: &EntryKind) -> String {
         EntryKind::InvocationCompleted { result, .. } => {
             format!("the end of the invocation with {}", describe_payload("result", result))
         }
-        EntryKind::HostCall { function, fingerprint, request, .. } => {
-            describe_call(function.as_str(), *fingerprint, request.as_ref())
+        EntryKind::HostCall { function, fingerprint, request, begin, .. } => {
+            let call = describe_call(function.as_str(), *fingerprint, request.as_ref());
+            match begin {
+                // A report on equal calls would say nothing without it.
+                Some(begin) => format!("{call}, begun at entry {begin}"),
+                None => call,
+            }
         }
         EntryKind::WriteBegin { function, fingerprint, request, .. } => {
             format!(

@@ -14,6 +14,10 @@ use crate::units::format_size;
 /// The longest pause between two pieces of a body.
 const PAUSE_LIMIT: Duration = Duration::from_secs(30);
 
+/// What is read and thrown away of a body that is too large, in bytes: a client that is still
+/// sending when the connection closes would not see the answer. Beyond it, it may not.
+const MAX_DISCARDED_BYTES: usize = 16 << 20;
+
 /// The two languages in which arguments and results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Language {
@@ -63,21 +67,26 @@ pub(super) fn answer_language(headers: &HeaderMap) -> Language {
 /// # Errors
 /// [`Code::BodyTooLarge`], [`Code::RequestTimeout`], or [`Code::InvalidRequest`] if the client went
 /// away in the middle of it.
-pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        return Err(too_large(limit));
+pub(super) async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match read_within(&mut body, limit).await {
+        Err(problem) if problem.code() == Code::BodyTooLarge => {
+            discard(body).await;
+            Err(problem)
+        }
+        read => read,
     }
-    read_pieces(body, limit).await
 }
 
-async fn read_pieces(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+async fn read_within(body: &mut Body, limit: usize) -> Result<Bytes, Problem> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
     // Nearly every body is one piece, which needs no copy.
-    let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next_piece(body).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
         return Err(too_large(limit));
     }
-    let Some(second) = next_piece(&mut body).await? else { return Ok(first) };
+    let Some(second) = next_piece(body).await? else { return Ok(first) };
     let mut whole = first.to_vec();
     let mut piece = Some(second);
     while let Some(bytes) = piece {
@@ -85,9 +94,19 @@ async fn read_pieces(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
             return Err(too_large(limit));
         }
         whole.extend_from_slice(&bytes);
-        piece = next_piece(&mut body).await?;
+        piece = next_piece(body).await?;
     }
     Ok(whole.into())
+}
+
+async fn discard(mut body: Body) {
+    let mut discarded = 0;
+    while let Ok(Some(piece)) = next_piece(&mut body).await {
+        discarded += piece.len();
+        if discarded > MAX_DISCARDED_BYTES {
+            return;
+        }
+    }
 }
 
 async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {

@@ -120,7 +120,7 @@ impl Reader {
                 Ok(None) => Ok(None),
                 // The head of the answer is out, so breaking the connection is all that is left.
                 Err(error) => {
-                    tracing::warn!(worker = reader.named.label, %error, "a log ends early");
+                    tracing::warn!(worker = reader.named.label(), %error, "a log ends early");
                     Err(io::Error::other(error))
                 }
             }

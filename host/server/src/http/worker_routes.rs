@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use everlog_runtime::{ComponentVersion, WorkerError, WorkerId, WorkerSettings};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::app::App;
 use super::body::{Language, body_language, read_body};
@@ -30,8 +31,6 @@ struct Creation {
 pub(super) struct Named {
     pub(super) component: Arc<ComponentVersion>,
     pub(super) id: WorkerId,
-    /// `component/worker`, as the caller wrote it.
-    pub(super) label: String,
 }
 
 impl Named {
@@ -41,15 +40,19 @@ impl Named {
     /// # Errors
     /// [`Code::ComponentNotFound`], [`Code::InvalidRequest`].
     pub(super) fn find(app: &App, component: &str, worker: String) -> Result<Self, Problem> {
-        let label = format!("{component}/{worker}");
         let component = app.runtime.component(component)?;
         let id = WorkerId::new(component.id, worker)?;
-        Ok(Self { component, id, label })
+        Ok(Self { component, id })
     }
 
     /// The problem that `error` is, with this worker in it.
     pub(super) fn problem(&self, error: impl Into<Problem>) -> Problem {
-        error.into().worker(&self.label)
+        error.into().worker(self.label())
+    }
+
+    /// `component/worker`, for messages.
+    pub(super) fn label(&self) -> String {
+        format!("{}/{}", self.component.name, self.id.name)
     }
 }
 
@@ -80,8 +83,10 @@ fn settings(body: &[u8]) -> Result<WorkerSettings, Problem> {
     if body.trim_ascii().is_empty() {
         return Ok(WorkerSettings::default());
     }
-    let creation: Creation = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(Code::MalformedJson, error.to_string()))?;
+    let malformed = |error: serde_json::Error| Problem::new(Code::MalformedJson, error.to_string());
+    // Through an object, since serde would read a struct from an array as well.
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(malformed)?;
+    let creation: Creation = serde_json::from_value(object.into()).map_err(malformed)?;
     Ok(WorkerSettings {
         args: creation.args,
         env: creation.env.into_iter().collect(),

@@ -2,16 +2,17 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use everlog_oplog::entry::{FailureKind, JumpReason};
 use everlog_oplog::payload::Excerpt;
 use everlog_oplog::{
-    Category, Create, Entry, EntryKind, Index, LogLevel, LogStream, Payload, PersistenceLevel,
-    Region, RetryPolicy, TraceContext, UpdateMode, WorkerId,
+    Create, Entry, EntryKind, Index, Payload, Region, RetryPolicy, TraceContext, WorkerId,
 };
 use everlog_runtime::value::{self, HandleUrns, Value as WitValue};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::names::{
+    category_name, failure_name, jump_name, level_name, persistence_name, stream_name, update_name,
+};
 use crate::time::format_instant;
 use crate::values::{BytesAs, Json};
 
@@ -285,70 +286,9 @@ fn hex_bytes(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn stream_name(stream: LogStream) -> &'static str {
-    match stream {
-        LogStream::Stdout => "stdout",
-        LogStream::Stderr => "stderr",
-        LogStream::Log => "log",
-    }
-}
-
-fn level_name(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Trace => "trace",
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-        LogLevel::Critical => "critical",
-    }
-}
-
-fn category_name(category: Category) -> &'static str {
-    match category {
-        Category::ReadLocal => "read-local",
-        Category::WriteLocal => "write-local",
-        Category::ReadRemote => "read-remote",
-        Category::WriteRemote => "write-remote",
-    }
-}
-
-fn persistence_name(level: PersistenceLevel) -> &'static str {
-    match level {
-        PersistenceLevel::PersistNothing => "persist-nothing",
-        PersistenceLevel::PersistRemoteSideEffects => "persist-remote-side-effects",
-        PersistenceLevel::Smart => "smart",
-    }
-}
-
-fn jump_name(reason: JumpReason) -> &'static str {
-    match reason {
-        JumpReason::Explicit => "explicit",
-        JumpReason::AtomicRetry => "atomic-retry",
-    }
-}
-
-fn failure_name(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::Trap => "trap",
-        FailureKind::HostError => "host-error",
-        FailureKind::StackOverflow => "stack-overflow",
-        FailureKind::MemoryLimit => "memory-limit",
-        FailureKind::HostMemory => "host-memory",
-        FailureKind::UncertainWrite => "uncertain-write",
-    }
-}
-
-fn update_name(mode: UpdateMode) -> &'static str {
-    match mode {
-        UpdateMode::Automatic => "automatic",
-        UpdateMode::Snapshot => "snapshot",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use everlog_oplog::Timestamp;
+    use everlog_oplog::{LogLevel, LogStream, Timestamp};
 
     use super::*;
 

@@ -2,6 +2,7 @@
 
 mod component;
 mod entry;
+mod names;
 mod worker;
 
 pub(super) use component::component_json;

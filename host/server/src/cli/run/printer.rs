@@ -17,8 +17,8 @@ const DIGITS: usize = 20;
 /// Prints the log of one worker to our own standard output and error, each line as soon as it is
 /// durable.
 ///
-/// A line is printed first and noted afterwards: what a kill between the two repeats is the lines of
-/// that moment, and none is lost.
+/// A line is printed first and noted afterwards: a kill between the two repeats this one line, and
+/// none is lost.
 pub(super) struct Printer {
     runtime: Arc<Runtime>,
     worker: WorkerId,
@@ -65,13 +65,13 @@ impl Printer {
         loop {
             let entries = self.runtime.read_oplog(&self.worker, self.next, CHUNK).await?;
             let Some((last, _)) = entries.last() else { return Ok(()) };
-            for (_, entry) in &entries {
+            for (index, entry) in &entries {
                 if let EntryKind::Log { stream, message, .. } = &entry.kind {
                     print_line(*stream, message)?;
+                    self.note.write(*index)?;
                 }
             }
             self.next = last.next();
-            self.note.write(*last)?;
         }
     }
 
@@ -92,7 +92,7 @@ fn print_line(stream: LogStream, message: &str) -> io::Result<()> {
     }
 }
 
-/// A file that holds the last entry that was looked at.
+/// A file that holds the entry of the last line that was printed.
 struct Note {
     path: PathBuf,
     file: File,

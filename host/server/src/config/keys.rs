@@ -225,13 +225,6 @@ pub(crate) const KEYS: &[Key] = &[
         get: |settings| settings.runtime.retry.jitter.to_string(),
     },
     Key {
-        name: "blob-threshold",
-        kind: Kind::Value,
-        help: "Arguments and results above this size are kept beside the oplog.",
-        set: |settings, text| parse_size_into(&mut settings.runtime.blob_threshold, text),
-        get: |settings| format_size(settings.runtime.blob_threshold as u64),
-    },
-    Key {
         name: "shutdown-limit",
         kind: Kind::Value,
         help: "How long open requests are waited for after SIGTERM.",

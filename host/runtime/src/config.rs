@@ -30,8 +30,6 @@ pub struct RuntimeConfig {
     pub max_queue: usize,
     /// The retry policy of workers that set none.
     pub retry: RetryPolicy,
-    /// Arguments and results above this size, in bytes, go to a blob beside the log.
-    pub blob_threshold: usize,
     /// A drill for tests: the process stops itself, as if killed, after this many entries were handed to the store.
     pub stop_after_entries: Option<u64>,
 }
@@ -50,7 +48,6 @@ impl Default for RuntimeConfig {
             max_component_bytes: 256 << 20,
             max_queue: 1_024,
             retry: RetryPolicy::default(),
-            blob_threshold: 256 << 10,
             stop_after_entries: None,
         }
     }

@@ -10,6 +10,7 @@
 pub mod clock;
 mod component;
 pub mod config;
+mod drill;
 mod durable;
 mod entropy;
 mod error;

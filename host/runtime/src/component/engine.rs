@@ -8,8 +8,9 @@ use crate::config::RuntimeConfig;
 /// so that an interrupt acts within 10 ms and no worker keeps a thread for longer.
 pub(crate) const FUEL_BETWEEN_YIELDS: u64 = 2_000_000;
 
-/// Stack of a guest, in bytes. Running out of it is observable, so it must not depend on the machine.
-const MAX_WASM_STACK_BYTES: usize = 1 << 20;
+/// Stack of a guest, in bytes. Running out of it is observable, so it must not depend on the machine. Less than the 1 MiB
+/// that compilers give the stack in linear memory, so that endless recursion is told from a wild pointer.
+const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 /// A fiber's stack: the guest's and what host functions need above it.
 const ASYNC_STACK_BYTES: usize = 2 << 20;
 /// Bytes of a freed memory slot that stay mapped: zeroing them is cheaper than faulting them in again.

@@ -21,11 +21,16 @@ const _: () = assert!(3 * MAX_LINE_BYTES <= everlog_oplog::journal::MAX_TEXT_BYT
 /// What one call may print, in bytes.
 const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
+/// How much of stderr a report of failure quotes, in bytes.
+const MAX_LAST_WORDS_BYTES: usize = 2 * 1024;
+
 /// What was printed since the last newline, for each stream.
 #[derive(Debug, Default, Encode, Decode)]
 pub(crate) struct PartialLines {
     stdout: SharedBytes,
     stderr: SharedBytes,
+    /// What the running invocation printed to stderr: where a guest says why it panics.
+    last_words: SharedBytes,
 }
 
 /// One of the two output streams of a worker, as a resource that the guest holds.
@@ -33,10 +38,15 @@ pub(crate) struct Console {
     recorder: Arc<Recorder>,
     stream: LogStream,
     partial: SharedBytes,
+    /// Where the end of the output is kept for a report of failure.
+    last_words: Option<SharedBytes>,
 }
 
 impl Console {
     fn print(&self, bytes: &[u8]) {
+        if let Some(last_words) = &self.last_words {
+            last_words.with(|words| keep_end(words, bytes));
+        }
         let lines = self.partial.with(|partial| take_lines(partial, bytes));
         for line in lines {
             self.log(line);
@@ -86,13 +96,20 @@ impl WorkerState {
     /// The worker's standard output.
     pub(super) fn stdout(&self) -> Console {
         let partial = self.guest.partial_lines.stdout.clone();
-        Console { recorder: Arc::clone(&self.recorder), stream: LogStream::Stdout, partial }
+        let recorder = Arc::clone(&self.recorder);
+        Console { recorder, stream: LogStream::Stdout, partial, last_words: None }
     }
 
     /// The worker's standard error.
     pub(super) fn stderr(&self) -> Console {
         let partial = self.guest.partial_lines.stderr.clone();
-        Console { recorder: Arc::clone(&self.recorder), stream: LogStream::Stderr, partial }
+        let last_words = Some(self.guest.partial_lines.last_words.clone());
+        Console {
+            recorder: Arc::clone(&self.recorder),
+            stream: LogStream::Stderr,
+            partial,
+            last_words,
+        }
     }
 
     /// Logs what was printed without a newline at the end.
@@ -103,6 +120,23 @@ impl WorkerState {
         self.stdout().end_line();
         self.stderr().end_line();
     }
+
+    /// An invocation begins: what earlier ones printed does not explain its failure.
+    pub(crate) fn forget_last_words(&mut self) {
+        self.guest.partial_lines.last_words.with(Vec::clear);
+    }
+
+    /// The end of what the running invocation printed to stderr.
+    pub(crate) fn last_words(&self) -> String {
+        text(&self.guest.partial_lines.last_words.with(|words| words.clone())).trim().to_owned()
+    }
+}
+
+/// Adds `bytes` to `words`, of which only the end is kept.
+fn keep_end(words: &mut Vec<u8>, bytes: &[u8]) {
+    words.extend_from_slice(bytes);
+    let surplus = words.len().saturating_sub(MAX_LAST_WORDS_BYTES);
+    words.drain(..surplus);
 }
 
 /// Adds `bytes` to `partial` and takes all complete lines out, without their newlines.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use everlog_oplog::{Divergence, FailureKind, Index, Timestamp};
 use everlog_store::StoreError;
 use tokio::sync::mpsc;
-use wasmtime::Trap;
+use wasmtime::{Trap, WasmBacktrace};
 
 use super::front::{Front, Taken};
 use super::guest::{Guest, Prepared, Returned};
@@ -107,7 +107,12 @@ fn trapped(error: &wasmtime::Error) -> End {
         Some(_) => FailureKind::Trap,
         None => FailureKind::HostError,
     };
-    End::Failed { kind, message: format!("{error:?}") }
+    let cause = error.root_cause();
+    let message = match error.downcast_ref::<WasmBacktrace>() {
+        Some(backtrace) => format!("{cause}\n{backtrace}"),
+        None => format!("{error:#}"),
+    };
+    End::Failed { kind, message }
 }
 
 /// The entry that a stopped execution had reached, for reports.

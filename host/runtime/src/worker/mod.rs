@@ -1,6 +1,8 @@
 //! A worker's life: one task that owns its store, fed by a mailbox.
 
+mod controls;
 mod desk;
+mod ends;
 mod execute;
 mod front;
 mod guest;

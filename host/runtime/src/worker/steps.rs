@@ -1,32 +1,24 @@
-//! What happens to a worker: an invocation begins, ends, fails, is stopped; the worker goes on or goes away.
+//! How a worker goes on: what the log holds runs again, then what waits in line begins.
 
 use std::sync::Arc;
 
 use everlog_oplog::{
-    Divergence, Failure, FailureKind, Index, NewInvocation, RecordedInvocation, Start, Verdict,
-    WorkerState as Life,
+    Divergence, FailureKind, Index, NewInvocation, RecordedInvocation, Start, WorkerState as Life,
 };
-use everlog_store::{Batch, Change, KeyRange, Order};
 
 use super::desk::Waiting;
 use super::execute::{self, End};
-use super::front;
-use super::guest::{Guest, Prepared, ResourceEvent, Returned};
+use super::guest::{Guest, Prepared};
 use super::load;
-use super::message::{Call, InvocationResult, Outcome, Reply, answer};
+use super::message::{Call, Outcome, Reply, answer};
 use super::task::{Flow, Task};
-use wasmtime::component::Type;
-
+use crate::clock;
 use crate::durable::Recorder;
-use crate::error::{InvokeError, WorkerError};
+use crate::error::InvokeError;
 use crate::exports::Target;
-use crate::records::{self, InvocationRecord};
+use crate::records::InvocationRecord;
 use crate::statistics::add;
-use crate::value::{Value, decode_values, encode_result};
-use crate::{entropy, spaces};
-
-/// Records removed at once when a worker is deleted.
-const DELETE_PAGE: usize = 1_000;
+use crate::value::{Value, decode_values};
 
 /// An invocation that is about to run.
 struct Run {
@@ -45,7 +37,7 @@ struct Turn {
 }
 
 impl Task {
-    fn recorder(&self) -> Option<Arc<Recorder>> {
+    pub(super) fn recorder(&self) -> Option<Arc<Recorder>> {
         self.recorder.clone()
     }
 
@@ -118,14 +110,18 @@ impl Task {
     /// Starts the next invocation in line.
     pub(super) async fn start(&mut self, waiting: Waiting) -> Flow {
         let Some(recorder) = self.recorder() else { return Flow::GoOn };
-        let caught_up = match self.guest {
-            Some(_) => Flow::GoOn,
-            None => self.replay(&recorder).await,
-        };
-        if caught_up == Flow::Leave || self.guest.is_none() {
-            // It failed on the way; the invocation keeps its place in line.
+        let mut waiting = waiting;
+        if self.guest.is_none() {
+            // It keeps its place in line meanwhile: a worker that can't be brought back tells all who wait.
             self.front.desk.put_back(waiting);
-            return caught_up;
+            let flow = self.replay(&recorder).await;
+            if flow == Flow::Leave || self.guest.is_none() {
+                return flow;
+            }
+            match self.front.desk.next(clock::now()) {
+                Some(next) => waiting = next,
+                None => return Flow::GoOn,
+            }
         }
         match waiting {
             Waiting::Direct { call, reply } => self.start_direct(&recorder, *call, reply).await,
@@ -210,307 +206,12 @@ impl Task {
     async fn execute(&mut self, recorder: &Arc<Recorder>, run: Run) -> Flow {
         let Run { begun, target, prepared } = run;
         let Some(guest) = &mut self.guest else { return Flow::GoOn };
+        guest.state().forget_last_words();
         let (front, mailbox) = (&mut self.front, &mut self.mailbox);
         let end = execute::run(guest, recorder, front, mailbox, &target, prepared).await;
         match end {
             End::Returned(returned) => self.complete(recorder, begun, &target, returned).await,
             end => self.finish(recorder, end).await,
-        }
-    }
-
-    /// Deals with an execution that ended otherwise than by returning.
-    async fn finish(&mut self, recorder: &Arc<Recorder>, end: End) -> Flow {
-        match end {
-            End::Returned(_) => Flow::GoOn,
-            End::Failed { kind, message } => self.fail(recorder, kind, message).await,
-            End::Diverged(divergence) => self.stall(recorder, &divergence).await,
-            End::Suspended { until } => {
-                recorder.with(|journal, now| journal.suspend(until, now));
-                self.reopen().await
-            }
-            End::Exited { code } => self.exit(recorder, code).await,
-            End::Jumped => self.reopen().await,
-            End::StoreFailed(error) => self.store_failed(error).await,
-            End::Stopped(stop) => {
-                self.guest = None;
-                if let Flow::Leave = self.reopen().await {
-                    return Flow::Leave;
-                }
-                Box::pin(self.stop(stop)).await
-            }
-        }
-    }
-
-    /// Records a result; the caller hears of it when it is on disk, the next invocation starts at once.
-    async fn complete(
-        &mut self,
-        recorder: &Arc<Recorder>,
-        begun: Index,
-        target: &Target,
-        returned: Returned,
-    ) -> Flow {
-        let Returned { value, events } = returned;
-        let Some(guest) = &mut self.guest else { return Flow::GoOn };
-        guest.state().flush_partial_lines();
-        let memory_bytes = guest.state().limiter.used();
-        let payload = match encode_result(value.as_ref()) {
-            Ok(bytes) => self.front.payload(bytes).await,
-            Err(error) => {
-                return self.fail(recorder, FailureKind::HostError, error.to_string()).await;
-            }
-        };
-        let payload = match payload {
-            Ok(payload) => payload,
-            Err(InvokeError::Worker(WorkerError::Storage(error))) => {
-                return self.store_failed(error).await;
-            }
-            Err(error) => {
-                return self.fail(recorder, FailureKind::HostError, error.to_string()).await;
-            }
-        };
-        let completion = recorder.with(|journal, now| {
-            for event in events {
-                match event {
-                    ResourceEvent::Created { id, resource, params } => {
-                        journal.resource_created(id, resource, params, now);
-                    }
-                    ResourceEvent::Dropped { id } => journal.resource_dropped(id, now),
-                }
-            }
-            journal.complete(payload, memory_bytes, now)
-        });
-        match completion {
-            Err(divergence) => self.stall(recorder, &divergence).await,
-            Ok(completion) => {
-                if !completion.replayed {
-                    let ty = self.front.version.exports().result_of(target).cloned();
-                    self.settle(recorder, begun, completion.index, value, ty);
-                }
-                Flow::GoOn
-            }
-        }
-    }
-
-    fn settle(
-        &mut self,
-        recorder: &Arc<Recorder>,
-        begun: Index,
-        index: Index,
-        value: Option<Value>,
-        ty: Option<Type>,
-    ) {
-        add(&self.shared.counters.invocations_completed, 1);
-        let Some(current) = self.front.desk.current.take() else {
-            recorder.flush();
-            return;
-        };
-        let fingerprint = current.fingerprint;
-        let record = InvocationRecord { fingerprint, begun, ended: Some(index) };
-        let change = record.put(&self.front.key, &current.key);
-        if current.keyed {
-            self.front.desk.unsettled(index, current.key.clone());
-        }
-        let result = InvocationResult { key: current.key, index, value, ty };
-        recorder.flush_with(
-            vec![change],
-            Box::new(move |stored| {
-                answer(current.callers, &stored.map(|()| result).map_err(InvokeError::from));
-            }),
-        );
-    }
-
-    /// Records a failure, and decides between another attempt and the end.
-    async fn fail(&mut self, recorder: &Arc<Recorder>, kind: FailureKind, message: String) -> Flow {
-        if recorder.with(|journal, _| journal.is_replaying()) && kind != FailureKind::HostMemory {
-            let divergence = Divergence {
-                index: execute::reached(recorder),
-                recorded: "the execution went on".to_owned(),
-                asked: format!("it failed: {message}"),
-            };
-            return self.stall(recorder, &divergence).await;
-        }
-        let failure = Failure { kind, message: message.clone() };
-        let random = entropy::jitter();
-        let (verdict, index) = recorder.with(|journal, now| {
-            let verdict = journal.fail(failure, random, now);
-            (verdict, journal.last_index())
-        });
-        if let Verdict::RetryAt(_) = verdict {
-            add(&self.shared.counters.retries, 1);
-            return self.reopen().await;
-        }
-        add(&self.shared.counters.invocations_failed, 1);
-        self.end_current(recorder, index, &InvokeError::Failed { message: message.clone(), index })
-            .await;
-        let worker = self.front.label.to_string();
-        self.front.desk.refuse_direct(&InvokeError::PreviousFailed { worker, message });
-        self.reopen().await
-    }
-
-    async fn exit(&mut self, recorder: &Arc<Recorder>, code: u32) -> Flow {
-        if let Some(guest) = &mut self.guest {
-            guest.state().flush_partial_lines();
-        }
-        let index = recorder.with(|journal, now| journal.exit(code, now));
-        let exited = InvokeError::Exited { worker: self.front.label.to_string(), code };
-        self.end_current(recorder, index, &exited).await;
-        self.front.desk.refuse_all(&exited);
-        self.reopen().await
-    }
-
-    /// Records how the running invocation ended without a result, and tells its callers once that is on disk.
-    async fn end_current(&mut self, recorder: &Arc<Recorder>, ended: Index, error: &InvokeError) {
-        let begun = recorder.with(|journal, _| {
-            journal.status().current().map(|current| (current.started, current.fingerprint))
-        });
-        let Some(current) = self.front.desk.current.take() else { return };
-        let changes = match begun {
-            Some((begun, fingerprint)) => {
-                let record = InvocationRecord { fingerprint, begun, ended: Some(ended) };
-                vec![record.put(&self.front.key, &current.key)]
-            }
-            None => Vec::new(),
-        };
-        let error = error.clone();
-        recorder.flush_with(
-            changes,
-            Box::new(move |stored| {
-                let error = stored.map_or_else(InvokeError::from, |()| error);
-                answer(current.callers, &Err(error));
-            }),
-        );
-        // Whoever waits in line is told next, and must not be told what is not on disk.
-        let _ = recorder.gate().await;
-    }
-
-    /// Replay and log disagree: nothing more runs until somebody acts.
-    async fn stall(&mut self, recorder: &Arc<Recorder>, divergence: &Divergence) -> Flow {
-        tracing::error!(worker = %self.front.label, %divergence, "the worker is stalled");
-        add(&self.shared.counters.divergences, 1);
-        recorder.with(|journal, now| journal.stall(divergence, now));
-        let _ = recorder.gate().await;
-        let error = recorder
-            .with(|journal, _| front::stalled(self.front.label.to_string(), journal.status()));
-        self.front.desk.refuse_all(&error);
-        self.front.desk.current = None;
-        self.reopen().await
-    }
-
-    pub(super) async fn interrupt(&mut self, reply: Reply<Result<(), WorkerError>>) -> Flow {
-        let Some(recorder) = self.recorder() else { return Flow::GoOn };
-        let stopped = recorder.with(|journal, now| {
-            let stops = matches!(
-                journal.status().state,
-                Life::Idle | Life::Running | Life::Suspended | Life::Retrying
-            );
-            if stops {
-                journal.interrupt(now);
-            }
-            stops
-        });
-        self.front.nudged = false;
-        self.front.cache_status(&recorder);
-        recorder.flush_with(
-            Vec::new(),
-            Box::new(move |stored| drop(reply.send(stored.map_err(WorkerError::from)))),
-        );
-        if stopped {
-            let _ = recorder.gate().await;
-            let worker = self.front.label.to_string();
-            self.front.desk.refuse_all(&InvokeError::Interrupted { worker });
-        }
-        Flow::GoOn
-    }
-
-    pub(super) fn resume(&mut self, reply: Option<Reply<Result<(), WorkerError>>>) -> Flow {
-        let Some(recorder) = self.recorder() else { return Flow::GoOn };
-        recorder.with(|journal, now| {
-            if matches!(journal.status().state, Life::Interrupted | Life::Failed | Life::Stalled) {
-                journal.resume(now);
-            }
-        });
-        self.adopt_current(&recorder);
-        recorder.flush_with(
-            Vec::new(),
-            Box::new(move |stored| {
-                if let Some(reply) = reply {
-                    let _ = reply.send(stored.map_err(WorkerError::from));
-                }
-            }),
-        );
-        Flow::GoOn
-    }
-
-    /// Removes the worker and all that it owned.
-    pub(super) async fn remove(&mut self) -> Flow {
-        self.guest = None;
-        let Some(recorder) = self.recorder.take() else { return Flow::Leave };
-        let _ = recorder.gate().await;
-        let key = self.front.key.clone();
-        let worker = self.front.label.to_string();
-        let removed = async {
-            loop {
-                let prefix = KeyRange::prefix(key.as_bytes());
-                let store = &self.shared.store;
-                let page =
-                    store.scan(spaces::INVOCATIONS, prefix, Order::Forward, DELETE_PAGE).await?;
-                if page.is_empty() {
-                    break;
-                }
-                let delete = |(key, _)| Change::Delete { space: spaces::INVOCATIONS, key };
-                let changes = page.into_iter().map(delete).collect();
-                everlog_store::commit(&**store, Batch { changes, ..Batch::default() }).await?;
-            }
-            let mut changes =
-                vec![Change::Delete { space: spaces::WORKERS, key: key.as_bytes().to_vec() }];
-            changes.extend(recorder.wake().map(|due| records::delete_wake(&key, due)));
-            let delete_logs = vec![key.clone()];
-            let batch = Batch { changes, delete_logs, ..Batch::default() };
-            everlog_store::commit(&*self.shared.store, batch).await
-        };
-        let error = match removed.await {
-            Ok(()) => InvokeError::Deleted { worker },
-            Err(error) => error.into(),
-        };
-        if let Err(error) = self.shared.files.remove(&self.front.worker) {
-            tracing::warn!(worker = %self.front.label, %error, "the worker's files could not be removed");
-        }
-        self.front.desk.refuse_all(&error);
-        Flow::Leave
-    }
-
-    async fn store_failed(&mut self, error: everlog_store::StoreError) -> Flow {
-        self.guest = None;
-        self.front.desk.refuse_all(&error.into());
-        Flow::Leave
-    }
-
-    /// Drops the instance and makes the journal anew from the log, as a start of the server would.
-    pub(super) async fn reopen(&mut self) -> Flow {
-        self.guest = None;
-        let Some(recorder) = self.recorder() else { return Flow::GoOn };
-        self.front.cache_status(&recorder);
-        if let Err(interruption) = recorder.gate().await {
-            let error = recorder.failure();
-            tracing::error!(worker = %self.front.label, %interruption, "the store takes no entries");
-            return match error {
-                Some(error) => self.store_failed(error).await,
-                None => Flow::Leave,
-            };
-        }
-        match load::recover(&self.shared, &self.front.worker, &self.front.key).await {
-            Ok(Some(recovered)) => {
-                let recorder =
-                    load::recorder(&self.shared, &self.front.key, &self.handle.durable, recovered);
-                self.recorder = Some(recorder);
-                Flow::GoOn
-            }
-            Ok(None) => Flow::Leave,
-            Err(error) => {
-                tracing::error!(worker = %self.front.label, %error, "the worker can't be recovered");
-                self.front.desk.refuse_all(&InvokeError::Worker(error));
-                Flow::Leave
-            }
         }
     }
 
@@ -524,7 +225,7 @@ impl Task {
     }
 
     /// Makes the invocation that the log has open the desk's current one, keeping those who wait for it.
-    fn adopt_current(&mut self, recorder: &Arc<Recorder>) {
+    pub(super) fn adopt_current(&mut self, recorder: &Arc<Recorder>) {
         let open = recorder.with(|journal, _| {
             let current = journal.status().current();
             current.map(|current| (current.key.clone(), current.fingerprint))

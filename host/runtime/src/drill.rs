@@ -1,0 +1,114 @@
+//! A crash drill: a store that lets the process die after a number of entries.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use everlog_oplog::{Codec, Index};
+use everlog_store::{
+    Append, Batch, Digest, Done, Health, KeyRange, LogRecord, Order, Space, Store, StoreError,
+    WorkerKey,
+};
+use futures::future::BoxFuture;
+
+/// Passes everything on, up to and including a certain entry; once that one is durable the process aborts.
+pub(crate) struct StopAfter {
+    store: Arc<dyn Store>,
+    left: AtomicU64,
+    /// Batches are cut one at a time, in their order.
+    cutting: Mutex<()>,
+}
+
+impl StopAfter {
+    /// `entries` counts those of all workers.
+    pub(crate) fn new(store: Arc<dyn Store>, entries: u64) -> Self {
+        Self { store, left: AtomicU64::new(entries), cutting: Mutex::new(()) }
+    }
+
+    /// Leaves in `batch` only what may still be stored; says whether the end is reached with it.
+    fn cut(&self, batch: &mut Batch) -> bool {
+        for append in &mut batch.appends {
+            let entries = append.last - append.first + 1;
+            let left = self.left.load(Ordering::SeqCst);
+            self.left.store(left.saturating_sub(entries), Ordering::SeqCst);
+            if left >= entries {
+                continue;
+            }
+            *append = beginning(append, left);
+            // What belongs to the entries that are lost is lost with them.
+            batch.changes.clear();
+        }
+        batch.appends.retain(|append| !append.bytes.is_empty());
+        self.left.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// The first `entries` of what is appended.
+fn beginning(append: &Append, entries: u64) -> Append {
+    let codec = Codec::new(append.worker.as_bytes());
+    let frames = codec.decode(Index(append.first), &append.bytes);
+    let taken = usize::try_from(entries).unwrap_or(usize::MAX);
+    let bytes: usize = frames.flatten().take(taken).map(|decoded| decoded.frame_bytes).sum();
+    let last = (append.first + entries).saturating_sub(1).max(append.first);
+    Append::new(append.worker.clone(), append.first, last, append.bytes[..bytes].to_vec())
+}
+
+impl Store for StopAfter {
+    fn submit(&self, mut batch: Batch, done: Done) {
+        let _cutting = self.cutting.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = self.left.load(Ordering::SeqCst) == 0;
+        if ended {
+            // The process is about to die; nobody hears of this batch.
+            return;
+        }
+        let done: Done =
+            if self.cut(&mut batch) { Box::new(|_| std::process::abort()) } else { done };
+        self.store.submit(batch, done);
+    }
+
+    fn read_log(
+        &self,
+        worker: &WorkerKey,
+        from: u64,
+        limit_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<LogRecord>, StoreError>> {
+        self.store.read_log(worker, from, limit_bytes)
+    }
+
+    fn last_index(&self, worker: &WorkerKey) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        self.store.last_index(worker)
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.store.get(space, key)
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        range: KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>> {
+        self.store.scan(space, range, order, limit)
+    }
+
+    fn put_blob(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, StoreError>> {
+        self.store.put_blob(bytes)
+    }
+
+    fn get_blob(&self, digest: &Digest) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.store.get_blob(digest)
+    }
+
+    fn health(&self) -> Health {
+        self.store.health()
+    }
+
+    fn replicas(&self) -> u32 {
+        self.store.replicas()
+    }
+
+    fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.wait_replicas(count)
+    }
+}

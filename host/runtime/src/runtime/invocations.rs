@@ -1,0 +1,162 @@
+//! Invoking functions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everlog_oplog::{Timestamp, fingerprint};
+use tokio::sync::oneshot;
+
+use super::Runtime;
+use crate::component::ComponentVersion;
+use crate::error::{InvokeError, WorkerError};
+use crate::value::encode_values;
+use crate::worker::{
+    Call, Invocation, InvocationResult, InvocationStatus, Message, WorkerId, WorkerSettings,
+    unloaded,
+};
+use crate::{clock, entropy};
+
+/// The longest idempotency key, in bytes.
+pub const MAX_KEY_BYTES: usize = 256;
+
+impl Runtime {
+    /// The component version that a call to this worker meets.
+    ///
+    /// # Errors
+    /// When the component is not found or not usable.
+    pub async fn version_for(
+        &self,
+        worker: &WorkerId,
+    ) -> Result<Arc<ComponentVersion>, WorkerError> {
+        if let Some(handle) = self.shared.registry.get(worker)
+            && let Some(version) = handle.version.get()
+        {
+            return Ok(Arc::clone(version));
+        }
+        match unloaded::status(&self.shared, worker).await? {
+            Some(status) => {
+                let component = worker.component.to_string();
+                Ok(self.shared.catalog.version(&component, status.component_version).await?)
+            }
+            None => Ok(self.shared.catalog.newest_by_id(worker.component)?),
+        }
+    }
+
+    /// Invokes a function, creating the worker on first use; returns when the outcome is durable.
+    ///
+    /// # Errors
+    /// Every way in which an invocation ends without a result.
+    pub async fn invoke(
+        &self,
+        worker: &WorkerId,
+        invocation: Invocation,
+    ) -> Result<InvocationResult, InvokeError> {
+        let call = self.call(worker, invocation).await?;
+        self.ask(worker, |reply| Message::Invoke { call, ephemeral: false, settings: None, reply })
+            .await
+    }
+
+    /// Queues an invocation durably, to be run not before `due`; returns when that is durable.
+    ///
+    /// # Errors
+    /// Every reason not to take it.
+    pub async fn accept(
+        &self,
+        worker: &WorkerId,
+        invocation: Invocation,
+        due: Option<Timestamp>,
+    ) -> Result<(), InvokeError> {
+        let call = self.call(worker, invocation).await?;
+        self.ask(worker, |reply| Message::Accept { call, due, reply }).await
+    }
+
+    /// Invokes a function on a fresh worker that is gone afterwards.
+    ///
+    /// # Errors
+    /// As [`Runtime::invoke`].
+    pub async fn invoke_ephemeral(
+        &self,
+        component: &ComponentVersion,
+        invocation: Invocation,
+        mut settings: WorkerSettings,
+    ) -> Result<InvocationResult, InvokeError> {
+        let worker = WorkerId::new(component.id, entropy::uuid().to_string())?;
+        settings.version.get_or_insert(component.version);
+        let call = Box::new(prepare(component, invocation)?);
+        let settings = Some(settings);
+        self.ask(&worker, |reply| Message::Invoke { call, ephemeral: true, settings, reply }).await
+    }
+
+    /// How far an invocation is; waits up to `wait` for its end.
+    ///
+    /// # Errors
+    /// When nobody used the key, or the worker can't be had.
+    pub async fn invocation(
+        &self,
+        worker: &WorkerId,
+        key: &str,
+        wait: Duration,
+    ) -> Result<InvocationStatus, InvokeError> {
+        let (join, joined) = oneshot::channel();
+        let join = (!wait.is_zero()).then_some(join);
+        let key = key.to_owned();
+        let status: InvocationStatus =
+            self.ask(worker, |reply| Message::Query { key, join, reply }).await?;
+        let waits = matches!(
+            status,
+            InvocationStatus::Pending
+                | InvocationStatus::Running
+                | InvocationStatus::Scheduled { .. }
+        );
+        if !waits || wait.is_zero() {
+            return Ok(status);
+        }
+        tokio::select! {
+            outcome = joined => Ok(match outcome {
+                Ok(Ok(result)) => InvocationStatus::Completed(result),
+                Ok(Err(InvokeError::Cancelled { .. })) => InvocationStatus::Cancelled,
+                Ok(Err(error @ (InvokeError::Failed { .. } | InvokeError::Exited { .. }))) => {
+                    InvocationStatus::Failed(error)
+                }
+                Ok(Err(InvokeError::Interrupted { .. })) | Err(_) => status,
+                Ok(Err(error)) => return Err(error),
+            }),
+            () = clock::pause(wait) => Ok(status),
+        }
+    }
+
+    /// Withdraws an accepted invocation that has not started.
+    ///
+    /// # Errors
+    /// [`InvokeError::NotCancellable`] once it has.
+    pub async fn cancel(&self, worker: &WorkerId, key: &str) -> Result<(), InvokeError> {
+        let key = key.to_owned();
+        self.ask(worker, |reply| Message::Cancel { key, reply }).await
+    }
+
+    async fn call(
+        &self,
+        worker: &WorkerId,
+        invocation: Invocation,
+    ) -> Result<Box<Call>, InvokeError> {
+        let version = self.version_for(worker).await?;
+        Ok(Box::new(prepare(&version, invocation)?))
+    }
+}
+
+fn prepare(version: &ComponentVersion, invocation: Invocation) -> Result<Call, InvokeError> {
+    let Invocation { key, target, args, trace } = invocation;
+    if let Some(key) = &key {
+        let allowed = 1..=MAX_KEY_BYTES;
+        if !allowed.contains(&key.len()) || key.chars().any(char::is_control) {
+            return Err(InvokeError::InvalidKey { limit: MAX_KEY_BYTES });
+        }
+    }
+    let keyed = key.is_some();
+    let key = key.unwrap_or_else(|| entropy::uuid().to_string());
+    let function = version.exports().name_of(&target).into_owned();
+    let request = encode_values(&args)
+        .map_err(|error| InvokeError::InvalidArguments { detail: error.to_string() })?;
+    let fingerprint = fingerprint(&function, &request);
+    Ok(Call { key, keyed, function, target, args, request, fingerprint, trace })
+}

@@ -1,0 +1,154 @@
+//! The runtime's face: what the server and the command line ask for.
+
+mod components;
+mod invocations;
+mod workers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use everlog_oplog::Timestamp;
+use everlog_store::{Health, Store};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use wasmtime::component::Linker;
+
+pub use invocations::MAX_KEY_BYTES;
+
+use crate::clock;
+use crate::component::{Catalog, engine};
+use crate::config::RuntimeConfig;
+use crate::drill::StopAfter;
+use crate::error::{InvokeError, RuntimeError, WorkerError};
+use crate::files::FilesRoot;
+use crate::shared::Shared;
+use crate::statistics::{Counters, Statistics};
+use crate::wasi::{self, HostMemory};
+use crate::worker::{Message, Registry, SendError, Timers, WorkerId, run_timers};
+
+/// How often idle workers are looked for, as a share of the time after which they leave.
+const SWEEPS_PER_IDLE: u32 = 4;
+const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
+
+/// Executes workers durably. One per process and store.
+pub struct Runtime {
+    shared: Arc<Shared>,
+    background: Mutex<Vec<JoinHandle<()>>>,
+}
+
+type Answer<T, E> = oneshot::Sender<Result<T, E>>;
+
+impl Runtime {
+    /// Opens what `store` holds, and brings back what was running.
+    ///
+    /// # Errors
+    /// When the engine can't be made or the store can't be read.
+    pub async fn open(
+        config: RuntimeConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Arc<Self>, RuntimeError> {
+        let store = match config.stop_after_entries {
+            Some(entries) => Arc::new(StopAfter::new(store, entries)) as Arc<dyn Store>,
+            None => store,
+        };
+        let engine = engine(&config).map_err(RuntimeError::Engine)?;
+        let mut linker = Linker::new(&engine);
+        wasi::add_to_linker(&mut linker).map_err(RuntimeError::Engine)?;
+        let files = FilesRoot::open(&config.data_dir.join("files"))
+            .map_err(|error| RuntimeError::Files { path: config.data_dir.join("files"), error })?;
+        let catalog = Catalog::open(
+            engine.clone(),
+            linker,
+            Arc::clone(&store),
+            &config.data_dir.join("code"),
+            config.max_component_bytes,
+        )
+        .await?;
+        let shared = Arc::new(Shared {
+            engine,
+            store,
+            catalog,
+            registry: Registry::default(),
+            timers: Timers::default(),
+            counters: Arc::new(Counters::default()),
+            files: Arc::new(files),
+            host_memory: Arc::new(HostMemory::new(config.host_memory_bytes)),
+            config,
+        });
+        let background = vec![
+            tokio::spawn(run_timers(Arc::clone(&shared))),
+            tokio::spawn(sweep(Arc::clone(&shared))),
+        ];
+        Ok(Arc::new(Self { shared, background: Mutex::new(background) }))
+    }
+
+    /// Stops running invocations at their next host call, writes what they left, and takes no more calls.
+    pub async fn shutdown(&self) {
+        let background =
+            std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        background.iter().for_each(JoinHandle::abort);
+        self.shared.registry.close().await;
+    }
+
+    /// Counters and gauges as they are now.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let memory_bytes = self.shared.host_memory.used();
+        Statistics { memory_bytes, ..self.shared.counters.snapshot() }
+    }
+
+    /// Whether the store takes writes.
+    #[must_use]
+    pub fn store_health(&self) -> Health {
+        self.shared.store.health()
+    }
+
+    /// Sends a message and waits for its answer.
+    async fn ask<T, E: From<WorkerError>>(
+        &self,
+        worker: &WorkerId,
+        message: impl FnOnce(Answer<T, E>) -> Message,
+    ) -> Result<T, E>
+    where
+        SendError: IntoError<E>,
+    {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.shared.registry.send(&self.shared, worker, message(reply)).await;
+        sent.map_err(|error| error.into_error(worker, self.shared.config.max_queue))?;
+        // No answer: the task was stopped in between.
+        answer.await.unwrap_or_else(|_| Err(WorkerError::ShuttingDown.into()))
+    }
+}
+
+/// How a message that was not taken is told to the caller.
+trait IntoError<E> {
+    fn into_error(self, worker: &WorkerId, limit: usize) -> E;
+}
+
+impl IntoError<WorkerError> for SendError {
+    fn into_error(self, worker: &WorkerId, limit: usize) -> WorkerError {
+        match self {
+            Self::Full => WorkerError::Busy { worker: worker.to_string(), limit },
+            Self::Closing => WorkerError::ShuttingDown,
+        }
+    }
+}
+
+impl IntoError<InvokeError> for SendError {
+    fn into_error(self, worker: &WorkerId, limit: usize) -> InvokeError {
+        match self {
+            Self::Full => InvokeError::QueueFull { worker: worker.to_string(), limit },
+            Self::Closing => InvokeError::ShuttingDown,
+        }
+    }
+}
+
+/// Has idle workers leave memory.
+async fn sweep(shared: Arc<Shared>) {
+    let idle_after = shared.config.idle_after;
+    loop {
+        clock::pause((idle_after / SWEEPS_PER_IDLE).max(SHORTEST_SWEEP)).await;
+        let idle_nanos = u64::try_from(idle_after.as_nanos()).unwrap_or(u64::MAX);
+        shared.registry.evict_unused(Timestamp(clock::now().0.saturating_sub(idle_nanos)));
+    }
+}

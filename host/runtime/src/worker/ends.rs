@@ -1,0 +1,254 @@
+//! How an execution ends, and what the log and the callers hear of it.
+
+use std::sync::Arc;
+
+use everlog_oplog::{Divergence, Failure, FailureKind, Index, Verdict};
+use everlog_store::StoreError;
+use wasmtime::component::Type;
+
+use super::execute::{self, End};
+use super::guest::{ResourceEvent, Returned};
+use super::message::{InvocationResult, answer};
+use super::task::{Flow, Task};
+use super::{front, load};
+use crate::durable::Recorder;
+use crate::entropy;
+use crate::error::{InvokeError, WorkerError};
+use crate::exports::Target;
+use crate::records::InvocationRecord;
+use crate::statistics::add;
+use crate::value::{Value, encode_result};
+
+impl Task {
+    /// Deals with an execution that ended otherwise than by returning.
+    pub(super) async fn finish(&mut self, recorder: &Arc<Recorder>, end: End) -> Flow {
+        match end {
+            End::Returned(_) => Flow::GoOn,
+            End::Failed { kind, message } => self.fail(recorder, kind, message).await,
+            End::Diverged(divergence) => self.stall(recorder, &divergence).await,
+            End::Suspended { until } => {
+                recorder.with(|journal, now| journal.suspend(until, now));
+                self.reopen().await
+            }
+            End::Exited { code } => self.exit(recorder, code).await,
+            End::Jumped => self.reopen().await,
+            End::StoreFailed(error) => self.store_failed(error).await,
+            End::Stopped(stop) => {
+                self.guest = None;
+                if let Flow::Leave = self.reopen().await {
+                    return Flow::Leave;
+                }
+                Box::pin(self.stop(stop)).await
+            }
+        }
+    }
+
+    /// Records a result; the caller hears of it when it is on disk, the next invocation starts at once.
+    pub(super) async fn complete(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        begun: Index,
+        target: &Target,
+        returned: Returned,
+    ) -> Flow {
+        let Returned { value, events } = returned;
+        let Some(guest) = &mut self.guest else { return Flow::GoOn };
+        guest.state().flush_partial_lines();
+        let memory_bytes = guest.state().limiter.used();
+        let payload = match encode_result(value.as_ref()) {
+            Ok(bytes) => self.front.payload(bytes).await,
+            Err(error) => {
+                return self.fail(recorder, FailureKind::HostError, error.to_string()).await;
+            }
+        };
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(InvokeError::Worker(WorkerError::Storage(error))) => {
+                return self.store_failed(error).await;
+            }
+            Err(error) => {
+                return self.fail(recorder, FailureKind::HostError, error.to_string()).await;
+            }
+        };
+        let completion = recorder.with(|journal, now| {
+            for event in events {
+                match event {
+                    ResourceEvent::Created { id, resource, params } => {
+                        journal.resource_created(id, resource, params, now);
+                    }
+                    ResourceEvent::Dropped { id } => journal.resource_dropped(id, now),
+                }
+            }
+            journal.complete(payload, memory_bytes, now)
+        });
+        match completion {
+            Err(divergence) => self.stall(recorder, &divergence).await,
+            Ok(completion) => {
+                if !completion.replayed {
+                    let ty = self.front.version.exports().result_of(target).cloned();
+                    self.settle(recorder, begun, completion.index, value, ty);
+                }
+                Flow::GoOn
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        begun: Index,
+        index: Index,
+        value: Option<Value>,
+        ty: Option<Type>,
+    ) {
+        add(&self.shared.counters.invocations_completed, 1);
+        let Some(current) = self.front.desk.current.take() else {
+            recorder.flush();
+            return;
+        };
+        let fingerprint = current.fingerprint;
+        let record = InvocationRecord { fingerprint, begun, ended: Some(index) };
+        let change = record.put(&self.front.key, &current.key);
+        if current.keyed {
+            self.front.desk.unsettled(index, current.key.clone());
+        }
+        let result = InvocationResult { key: current.key, index, value, ty };
+        recorder.flush_with(
+            vec![change],
+            Box::new(move |stored| {
+                answer(current.callers, &stored.map(|()| result).map_err(InvokeError::from));
+            }),
+        );
+    }
+
+    /// Records a failure, and decides between another attempt and the end.
+    pub(super) async fn fail(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        kind: FailureKind,
+        message: String,
+    ) -> Flow {
+        if recorder.with(|journal, _| journal.is_replaying()) && kind != FailureKind::HostMemory {
+            let divergence = Divergence {
+                index: execute::reached(recorder),
+                recorded: "the execution went on".to_owned(),
+                asked: format!("it failed: {message}"),
+            };
+            return self.stall(recorder, &divergence).await;
+        }
+        let message = self.with_last_words(message);
+        let failure = Failure { kind, message: message.clone() };
+        let random = entropy::jitter();
+        let (verdict, index) = recorder.with(|journal, now| {
+            let verdict = journal.fail(failure, random, now);
+            (verdict, journal.last_index())
+        });
+        if let Verdict::RetryAt(_) = verdict {
+            add(&self.shared.counters.retries, 1);
+            return self.reopen().await;
+        }
+        add(&self.shared.counters.invocations_failed, 1);
+        self.end_current(recorder, index, &InvokeError::Failed { message: message.clone(), index })
+            .await;
+        let worker = self.front.label.to_string();
+        self.front.desk.refuse_direct(&InvokeError::PreviousFailed { worker, message });
+        self.reopen().await
+    }
+
+    /// A panicking guest prints why, and then merely traps.
+    fn with_last_words(&mut self, message: String) -> String {
+        let words = self.guest.as_mut().map(|guest| guest.state().last_words());
+        match words {
+            Some(words) if !words.is_empty() => format!("{words}\n{message}"),
+            _ => message,
+        }
+    }
+
+    async fn exit(&mut self, recorder: &Arc<Recorder>, code: u32) -> Flow {
+        if let Some(guest) = &mut self.guest {
+            guest.state().flush_partial_lines();
+        }
+        let index = recorder.with(|journal, now| journal.exit(code, now));
+        let exited = InvokeError::Exited { worker: self.front.label.to_string(), code };
+        self.end_current(recorder, index, &exited).await;
+        self.front.desk.refuse_all(&exited);
+        self.reopen().await
+    }
+
+    /// Records how the running invocation ended without a result, and tells its callers once that is on disk.
+    async fn end_current(&mut self, recorder: &Arc<Recorder>, ended: Index, error: &InvokeError) {
+        let begun = recorder.with(|journal, _| {
+            journal.status().current().map(|current| (current.started, current.fingerprint))
+        });
+        let Some(current) = self.front.desk.current.take() else { return };
+        let changes = match begun {
+            Some((begun, fingerprint)) => {
+                let record = InvocationRecord { fingerprint, begun, ended: Some(ended) };
+                vec![record.put(&self.front.key, &current.key)]
+            }
+            None => Vec::new(),
+        };
+        let error = error.clone();
+        recorder.flush_with(
+            changes,
+            Box::new(move |stored| {
+                let error = stored.map_or_else(InvokeError::from, |()| error);
+                answer(current.callers, &Err(error));
+            }),
+        );
+        // Whoever waits in line is told next, and must not be told what is not on disk.
+        let _ = recorder.gate().await;
+    }
+
+    /// Replay and log disagree: nothing more runs until somebody acts.
+    pub(super) async fn stall(
+        &mut self,
+        recorder: &Arc<Recorder>,
+        divergence: &Divergence,
+    ) -> Flow {
+        tracing::error!(worker = %self.front.label, %divergence, "the worker is stalled");
+        add(&self.shared.counters.divergences, 1);
+        recorder.with(|journal, now| journal.stall(divergence, now));
+        let _ = recorder.gate().await;
+        let error = recorder
+            .with(|journal, _| front::stalled(self.front.label.to_string(), journal.status()));
+        self.front.desk.refuse_all(&error);
+        self.front.desk.current = None;
+        self.reopen().await
+    }
+
+    pub(super) async fn store_failed(&mut self, error: StoreError) -> Flow {
+        self.guest = None;
+        self.front.desk.refuse_all(&error.into());
+        Flow::Leave
+    }
+
+    /// Drops the instance and makes the journal anew from the log, as a start of the server would.
+    pub(super) async fn reopen(&mut self) -> Flow {
+        self.guest = None;
+        let Some(recorder) = self.recorder() else { return Flow::GoOn };
+        self.front.cache_status(&recorder);
+        if let Err(interruption) = recorder.gate().await {
+            let error = recorder.failure();
+            tracing::error!(worker = %self.front.label, %interruption, "the store takes no entries");
+            return match error {
+                Some(error) => self.store_failed(error).await,
+                None => Flow::Leave,
+            };
+        }
+        match load::recover(&self.shared, &self.front.worker, &self.front.key).await {
+            Ok(Some(recovered)) => {
+                let recorder =
+                    load::recorder(&self.shared, &self.front.key, &self.handle.durable, recovered);
+                self.recorder = Some(recorder);
+                Flow::GoOn
+            }
+            Ok(None) => Flow::Leave,
+            Err(error) => {
+                tracing::error!(worker = %self.front.label, %error, "the worker can't be recovered");
+                self.front.desk.refuse_all(&InvokeError::Worker(error));
+                Flow::Leave
+            }
+        }
+    }
+}

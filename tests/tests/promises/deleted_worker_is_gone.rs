@@ -34,7 +34,7 @@ async fn its_callers_are_told() {
     let server = Server::start().await;
     let worker = server.deploy(&fixtures::SLEEPER).await.worker("s");
     let running = tokio::spawn(send(worker.invocation("sleep-for", &json!([600_000]))));
-    worker.reaches("running").await;
+    worker.reaches("suspended").await;
     let waiting = tokio::spawn(send(worker.invocation("awakenings", &json!([]))));
     everlog_tests::wait::until("the second call waits", async || {
         let metadata = worker.metadata().await;

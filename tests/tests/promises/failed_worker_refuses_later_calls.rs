@@ -1,6 +1,7 @@
 //! A worker that failed for good answers `previous-invocation-failed` until it is revived; only the
-//! call that failed has the failure as its result, and calls accepted with 202 stay queued.
+//! call that failed has the failure as its result, and calls accepted before it stay queued.
 
+use everlog_tests::api::send;
 use everlog_tests::{fixtures, server::Server, wait};
 use serde_json::json;
 
@@ -12,6 +13,8 @@ async fn the_failure_is_the_result_of_one_call() {
     failed.expect_problem(500, "invocation-failed");
     let later = worker.invoke("successes", json!([])).await;
     later.expect_problem(409, "previous-invocation-failed");
+    let accepted = worker.invocation("successes", &json!([])).header("Prefer", "respond-async");
+    send(accepted).await.expect_problem(409, "previous-invocation-failed");
     let entries = worker.oplog().await.len();
     server.restart_after_kill().await;
 

@@ -15,8 +15,10 @@ async fn idle(server: &Server) -> Worker {
 
 async fn failed(server: &Server) -> Worker {
     let worker = server.deploy(&fixtures::TRAPPER).await.worker("w");
-    worker.invoke("always-with-policy", json!([2, 10])).await.expect(500);
+    worker.start("always-with-policy", json!([2, 1_000])).await;
+    // Accepted while the first call is tried again; it stays queued when that has failed.
     worker.start("successes", json!([])).await;
+    worker.reaches("failed").await;
     worker
 }
 
@@ -31,7 +33,7 @@ async fn interrupted(server: &Server) -> Worker {
     worker.start("sleep-for", json!([600_000])).await;
     worker.start("awakenings", json!([])).await;
     worker.start_when("awakenings", json!([]), &[("delay", "1h")]).await;
-    worker.reaches("running").await;
+    worker.reaches("suspended").await;
     worker.obey("interrupt").await;
     worker
 }

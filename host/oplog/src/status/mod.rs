@@ -230,9 +230,11 @@ impl Status {
         self.execution.current.as_ref()
     }
 
-    /// Which retry of the last failure comes next or is under way; 0 where there was none.
+    /// Retries after the last failure's first execution, the one that is still to come included.
     #[must_use]
     pub fn retry_count(&self) -> u32 {
-        self.failure.as_ref().map_or(0, |failure| failure.attempts)
+        self.failure
+            .as_ref()
+            .map_or(0, |failure| failure.attempts.saturating_sub(u32::from(failure.is_final())))
     }
 }

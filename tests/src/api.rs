@@ -26,14 +26,12 @@ impl Api {
         Self { client: client.expect("a client"), base: base.expect("a URL") }
     }
 
-    /// Begins a request; each segment of the path is percent-encoded.
-    ///
-    /// # Panics
-    /// If the base were no URL with a path, which it is.
+    /// Begins a request; each segment of the path is percent-encoded, line breaks included, which
+    /// [`Url`] would drop.
     pub fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("http URLs have a path").extend(segments);
-        self.client.request(method, url)
+        let encoded: Vec<String> =
+            segments.iter().map(|segment| percent_encoded(segment)).collect();
+        self.request_path(method, &format!("/{}", encoded.join("/")))
     }
 
     /// Begins a request to a path that is taken as it is, query included.
@@ -128,4 +126,15 @@ pub async fn send(request: RequestBuilder) -> Reply {
 /// If there is no complete answer.
 pub async fn try_send(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
     Reply::read(request.send().await?).await
+}
+
+/// Keeps what every URL takes as it is, and writes each other byte as `%` and two digits.
+fn percent_encoded(segment: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    segment.bytes().map(encode).collect()
 }

@@ -146,10 +146,16 @@ impl Worker {
         send(self.request(Method::GET, &[]).query(&[("rebuild", "true")])).await.expect(200)
     }
 
-    /// Waits until the worker has a status, and returns the metadata then.
+    /// Waits until the worker has a status, and returns the metadata then. The worker need not
+    /// exist yet: the call that creates it may be on its way.
     pub async fn reaches(&self, status: &str) -> Value {
         wait::until(&format!("worker {} is {status}", self.name), async || {
-            let metadata = self.metadata().await;
+            let reply = send(self.request(Method::GET, &[])).await;
+            if reply.status == 404 {
+                reply.expect_problem(404, "worker-not-found");
+                return None;
+            }
+            let metadata = reply.expect(200);
             (metadata["status"] == status).then_some(metadata)
         })
         .await

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use wasmtime::component::types::Type;
 
 use super::invalid::Reading;
-use super::seed::{KeySeed, ValueSeed, set_once};
+use super::seed::{KeySeed, Noun, ValueSeed, set_once};
 use super::{Invalid, MAX_ARGUMENTS_BYTES};
 
 /// Reads the arguments for `parameters`: a JSON array by position, an object by name, or nothing
@@ -141,7 +141,7 @@ impl<'de> Visitor<'de> for Arguments<'_> {
         let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
         let mut values = Vec::new();
         values.resize_with(parameters.len(), || None);
-        let key = KeySeed { names: &names, noun: "parameter", reading };
+        let key = KeySeed { names: &names, noun: Noun::Parameter, reading };
         while let Some(key) = members.next_key_seed(key)? {
             members
                 .next_value_seed(ValueSeed { ty: &parameters[key.place].1, reading })
@@ -152,7 +152,8 @@ impl<'de> Visitor<'de> for Arguments<'_> {
             (Some(value), _) => Ok(value),
             (None, Type::Option(_)) => Ok(Value::Option(None)),
             (None, ty) => {
-                Err(reading.fail(format!("the argument {name} ({}) is missing", type_text(ty))))
+                let message = format!("the argument {name} ({}) is missing", type_text(ty));
+                Err(reading.in_member(name, reading.fail(message)))
             }
         };
         parameters.iter().zip(values).map(complete).collect()

@@ -11,7 +11,7 @@ use wasmtime::component::types::{Flags, Record, Tuple, Type};
 
 use super::invalid::Reading;
 use super::names::find_name;
-use super::seed::{KeySeed, ValueSeed, set_once};
+use super::seed::{KeySeed, Noun, ValueSeed, set_once};
 
 /// The usual alphabet; the padding may be left out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -195,7 +195,7 @@ impl Expect<'_> {
         let names: Vec<&str> = flags.names().collect();
         let mut set = vec![false; names.len()];
         for index in 0.. {
-            let key = KeySeed { names: &names, noun: "flag", reading };
+            let key = KeySeed { names: &names, noun: Noun::Flag, reading };
             match elements.next_element_seed(key) {
                 Ok(Some(key)) if set[key.place] => {
                     return Err(reading.in_element(index, reading.fail("it is given twice")));
@@ -220,7 +220,7 @@ impl Expect<'_> {
         let mut values = Vec::new();
         values.resize_with(names.len(), || None);
         while let Some(key) =
-            members.next_key_seed(KeySeed { names: &names, noun: "field", reading })?
+            members.next_key_seed(KeySeed { names: &names, noun: Noun::Field, reading })?
         {
             members
                 .next_value_seed(ValueSeed { ty: &types[key.place], reading })
@@ -234,7 +234,7 @@ impl Expect<'_> {
                 (None, Type::Option(_)) => Value::Option(None),
                 (None, ty) => {
                     let message = format!("the field {name} ({}) is missing", type_text(ty));
-                    return Err(reading.fail(message));
+                    return Err(reading.in_member(name, reading.fail(message)));
                 }
             };
             fields.push((name.to_owned(), value));
@@ -250,7 +250,7 @@ impl Expect<'_> {
         mut members: A,
     ) -> Result<(usize, Option<Box<Value>>), A::Error> {
         let reading = self.reading;
-        let key_seed = KeySeed { names, noun: "case", reading };
+        let key_seed = KeySeed { names, noun: Noun::Case, reading };
         let Some(key) = members.next_key_seed(key_seed)? else {
             return Err(self.wrong("an empty object"));
         };

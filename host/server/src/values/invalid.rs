@@ -10,7 +10,8 @@ use super::MAX_VALUES;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", at(pointer))]
 pub(crate) struct Invalid {
-    /// JSON pointer (RFC 6901) to the value that does not fit; empty for the body as a whole.
+    /// JSON pointer (RFC 6901) to the value that does not fit or is missing; empty for the body as
+    /// a whole.
     pub(crate) pointer: String,
     /// What was expected there, and what was found.
     pub(crate) message: String,

@@ -62,12 +62,40 @@ impl<'de> Visitor<'de> for OptionVisitor<'_> {
     }
 }
 
+/// What the names of a [`KeySeed`] are.
+#[derive(Clone, Copy)]
+pub(super) enum Noun {
+    Parameter,
+    Field,
+    Case,
+    Flag,
+}
+
+impl Noun {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Parameter => "parameter",
+            Self::Field => "field",
+            Self::Case => "case",
+            Self::Flag => "flag",
+        }
+    }
+
+    /// Whether the name is the key of an object's member. A flag is an element of an array.
+    fn is_member(self) -> bool {
+        match self {
+            Self::Parameter | Self::Field | Self::Case => true,
+            Self::Flag => false,
+        }
+    }
+}
+
 /// A name in the JSON, looked up among the `names` that the type knows.
 #[derive(Clone, Copy)]
 pub(super) struct KeySeed<'call> {
     pub(super) names: &'call [&'call str],
-    /// What the names are, for messages.
-    pub(super) noun: &'static str,
+    /// What the names are.
+    pub(super) noun: Noun,
     pub(super) reading: &'call Reading<'call>,
 }
 
@@ -96,7 +124,16 @@ impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
 
 impl KeySeed<'_> {
     fn wrong<E: serde::de::Error>(&self, found: &str) -> E {
-        self.reading.fail(format!("expected the name of a {}, found {found}", self.noun))
+        let noun = self.noun.text();
+        self.reading.fail(format!("expected the name of a {noun}, found {found}"))
+    }
+
+    /// Refuses the name `given`, and points at the member that has it.
+    fn unknown<E: serde::de::Error>(&self, given: &str) -> E {
+        let known = &self.names[..self.names.len().min(MAX_NAMES_SHOWN)];
+        let (noun, known) = (self.noun.text(), known.join(", "));
+        let error = self.reading.fail(format!("unknown {noun} {given:?}; known: {known}"));
+        if self.noun.is_member() { self.reading.in_member(given, error) } else { error }
     }
 }
 
@@ -104,15 +141,11 @@ impl<'de> Visitor<'de> for KeySeed<'_> {
     type Value = Key;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the name of a {}", self.noun)
+        write!(formatter, "the name of a {}", self.noun.text())
     }
 
     fn visit_str<E: serde::de::Error>(self, given: &str) -> Result<Key, E> {
-        let Some((place, exact)) = find_name(self.names, given) else {
-            let known = &self.names[..self.names.len().min(MAX_NAMES_SHOWN)];
-            let (noun, known) = (self.noun, known.join(", "));
-            return Err(self.reading.fail(format!("unknown {noun} {given:?}; known: {known}")));
-        };
+        let (place, exact) = find_name(self.names, given).ok_or_else(|| self.unknown(given))?;
         Ok(Key { place, given: (!exact).then(|| given.to_owned()) })
     }
 

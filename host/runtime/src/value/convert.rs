@@ -38,29 +38,8 @@ fn lower(
         return Err(ValueProblem::TooDeep.into());
     }
     Ok(match (value, ty) {
-        (Value::Bool(content), Type::Bool) => Val::Bool(*content),
-        (Value::S8(content), Type::S8) => Val::S8(*content),
-        (Value::U8(content), Type::U8) => Val::U8(*content),
-        (Value::S16(content), Type::S16) => Val::S16(*content),
-        (Value::U16(content), Type::U16) => Val::U16(*content),
-        (Value::S32(content), Type::S32) => Val::S32(*content),
-        (Value::U32(content), Type::U32) => Val::U32(*content),
-        (Value::S64(content), Type::S64) => Val::S64(*content),
-        (Value::U64(content), Type::U64) => Val::U64(*content),
-        (Value::Float32(content), Type::Float32) => Val::Float32(content.get()),
-        (Value::Float64(content), Type::Float64) => Val::Float64(content.get()),
-        (Value::Char(content), Type::Char) => Val::Char(*content),
-        (Value::String(content), Type::String) => Val::String(content.clone()),
-        (Value::Bytes(content), Type::List(list)) if list.ty() == Type::U8 => {
-            Val::List(content.iter().copied().map(Val::U8).collect())
-        }
         (Value::List(elements), Type::List(list)) if list.ty() != Type::U8 => {
-            let ty = list.ty();
-            let lower = |(index, element)| {
-                lower(element, &ty, handles, level + 1)
-                    .map_err(|error: ValueError| error.in_element(index))
-            };
-            Val::List(elements.iter().enumerate().map(lower).collect::<Result<_, _>>()?)
+            lower_list(elements, &list.ty(), handles, level)?
         }
         (Value::Tuple(elements), Type::Tuple(tuple)) => {
             lower_tuple(elements, tuple, handles, level)?
@@ -73,14 +52,6 @@ fn lower(
             let ty = known.ok_or_else(|| unknown_name(ty, case))?.ty;
             let payload = lower_payload(case, payload.as_deref(), ty.as_ref(), handles, level)?;
             Val::Variant(case.clone(), payload)
-        }
-        (Value::Enum(case), Type::Enum(cases)) => {
-            known_name(ty, cases.names(), case)?;
-            Val::Enum(case.clone())
-        }
-        (Value::Flags(set), Type::Flags(flags)) => {
-            set.iter().try_for_each(|name| known_name(ty, flags.names(), name))?;
-            Val::Flags(set.clone())
         }
         (Value::Option(None), Type::Option(_)) => Val::Option(None),
         (Value::Option(payload), Type::Option(option)) => {
@@ -101,8 +72,51 @@ fn lower(
         (Value::Handle(id), Type::Borrow(resource)) => {
             Val::Resource(handles.lower(*id, resource, Ownership::Borrow)?)
         }
+        (value, ty) => lower_leaf(value, ty)?,
+    })
+}
+
+/// Lowers a value that has no other values and no handles in it.
+fn lower_leaf(value: &Value, ty: &Type) -> Result<Val, ValueError> {
+    Ok(match (value, ty) {
+        (Value::Bool(content), Type::Bool) => Val::Bool(*content),
+        (Value::S8(content), Type::S8) => Val::S8(*content),
+        (Value::U8(content), Type::U8) => Val::U8(*content),
+        (Value::S16(content), Type::S16) => Val::S16(*content),
+        (Value::U16(content), Type::U16) => Val::U16(*content),
+        (Value::S32(content), Type::S32) => Val::S32(*content),
+        (Value::U32(content), Type::U32) => Val::U32(*content),
+        (Value::S64(content), Type::S64) => Val::S64(*content),
+        (Value::U64(content), Type::U64) => Val::U64(*content),
+        (Value::Float32(content), Type::Float32) => Val::Float32(content.get()),
+        (Value::Float64(content), Type::Float64) => Val::Float64(content.get()),
+        (Value::Char(content), Type::Char) => Val::Char(*content),
+        (Value::String(content), Type::String) => Val::String(content.clone()),
+        (Value::Bytes(content), Type::List(list)) if list.ty() == Type::U8 => {
+            Val::List(content.iter().copied().map(Val::U8).collect())
+        }
+        (Value::Enum(case), Type::Enum(cases)) => {
+            known_name(ty, cases.names(), case)?;
+            Val::Enum(case.clone())
+        }
+        (Value::Flags(set), Type::Flags(flags)) => {
+            set.iter().try_for_each(|name| known_name(ty, flags.names(), name))?;
+            Val::Flags(set.clone())
+        }
         (value, ty) => return Err(mismatch(ty, value.kind())),
     })
+}
+
+fn lower_list(
+    elements: &[Value],
+    ty: &Type,
+    handles: &mut dyn Handles,
+    level: usize,
+) -> Result<Val, ValueError> {
+    let lower = |(index, element)| {
+        lower(element, ty, handles, level + 1).map_err(|error: ValueError| error.in_element(index))
+    };
+    Ok(Val::List(elements.iter().enumerate().map(lower).collect::<Result<_, _>>()?))
 }
 
 fn lower_tuple(

@@ -50,101 +50,118 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// Its text, its status and its title.
-    fn facts(self) -> (&'static str, StatusCode, &'static str) {
-        use StatusCode as S;
+    /// Its name on the wire.
+    fn text(self) -> &'static str {
         match self {
-            Self::InvalidRequest => ("invalid-request", S::BAD_REQUEST, "The request is not valid"),
-            Self::MalformedJson => ("malformed-json", S::BAD_REQUEST, "The body is not valid JSON"),
-            Self::InvalidArguments => {
-                ("invalid-arguments", S::BAD_REQUEST, "The arguments do not fit the function")
-            }
-            Self::InvalidComponent => {
-                ("invalid-component", S::BAD_REQUEST, "The component cannot be deployed")
-            }
-            Self::AmbiguousFunction => {
-                ("ambiguous-function", S::BAD_REQUEST, "Several functions have this name")
-            }
-            Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A token is required"),
-            Self::ForeignOrigin => {
-                ("foreign-origin", S::FORBIDDEN, "Web pages of other sites may not use this server")
-            }
-            Self::RouteNotFound => ("route-not-found", S::NOT_FOUND, "There is no such route"),
-            Self::ComponentNotFound => {
-                ("component-not-found", S::NOT_FOUND, "There is no such component")
-            }
-            Self::WorkerNotFound => ("worker-not-found", S::NOT_FOUND, "There is no such worker"),
-            Self::FunctionNotFound => {
-                ("function-not-found", S::NOT_FOUND, "There is no such function")
-            }
-            Self::InvocationNotFound => {
-                ("invocation-not-found", S::NOT_FOUND, "There is no such invocation")
-            }
-            Self::MethodNotAllowed => {
-                ("method-not-allowed", S::METHOD_NOT_ALLOWED, "The route has no such method")
-            }
-            Self::RequestTimeout => {
-                ("request-timeout", S::REQUEST_TIMEOUT, "The body did not arrive in time")
-            }
-            Self::WorkerExists => {
-                ("worker-exists", S::CONFLICT, "The worker exists with other settings")
-            }
-            Self::ComponentHasWorkers => {
-                ("component-has-workers", S::CONFLICT, "The component has workers")
-            }
-            Self::WorkerInterrupted => {
-                ("worker-interrupted", S::CONFLICT, "The worker was interrupted")
-            }
-            Self::WorkerDeleted => ("worker-deleted", S::CONFLICT, "The worker was deleted"),
-            Self::WorkerExited => ("worker-exited", S::CONFLICT, "The worker has exited"),
-            Self::WorkerStalled => {
-                ("worker-stalled", S::CONFLICT, "The worker is stalled by a divergence")
-            }
-            Self::PreviousInvocationFailed => (
-                "previous-invocation-failed",
-                S::CONFLICT,
-                "An earlier invocation of the worker failed",
-            ),
-            Self::InvocationCancelled => {
-                ("invocation-cancelled", S::CONFLICT, "The invocation was cancelled")
-            }
-            Self::InvocationNotCancellable => (
-                "invocation-not-cancellable",
-                S::CONFLICT,
-                "The invocation cannot be cancelled any more",
-            ),
-            Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::UnsupportedMediaType => (
-                "unsupported-media-type",
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "The body is of a type that the route does not take",
-            ),
-            Self::IdempotencyKeyReused => (
-                "idempotency-key-reused",
-                S::UNPROCESSABLE_ENTITY,
-                "The idempotency key belongs to another call",
-            ),
-            Self::TooManyRequests => {
-                ("too-many-requests", S::TOO_MANY_REQUESTS, "Too many calls wait")
-            }
-            Self::InvocationFailed => {
-                ("invocation-failed", S::INTERNAL_SERVER_ERROR, "The invocation failed")
-            }
-            Self::ComponentUnusable => {
-                ("component-unusable", S::INTERNAL_SERVER_ERROR, "The stored component is damaged")
-            }
-            Self::OplogDamaged => {
-                ("oplog-damaged", S::INTERNAL_SERVER_ERROR, "The worker's oplog is damaged")
-            }
-            Self::InternalError => {
-                ("internal-error", S::INTERNAL_SERVER_ERROR, "The server has a defect")
-            }
-            Self::Unavailable => {
-                ("unavailable", S::SERVICE_UNAVAILABLE, "The server cannot answer now")
-            }
-            Self::StorageUnavailable => {
-                ("storage-unavailable", S::SERVICE_UNAVAILABLE, "The store accepts nothing now")
-            }
+            Self::InvalidRequest => "invalid-request",
+            Self::MalformedJson => "malformed-json",
+            Self::InvalidArguments => "invalid-arguments",
+            Self::InvalidComponent => "invalid-component",
+            Self::AmbiguousFunction => "ambiguous-function",
+            Self::Unauthorized => "unauthorized",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::RouteNotFound => "route-not-found",
+            Self::ComponentNotFound => "component-not-found",
+            Self::WorkerNotFound => "worker-not-found",
+            Self::FunctionNotFound => "function-not-found",
+            Self::InvocationNotFound => "invocation-not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::RequestTimeout => "request-timeout",
+            Self::WorkerExists => "worker-exists",
+            Self::ComponentHasWorkers => "component-has-workers",
+            Self::WorkerInterrupted => "worker-interrupted",
+            Self::WorkerDeleted => "worker-deleted",
+            Self::WorkerExited => "worker-exited",
+            Self::WorkerStalled => "worker-stalled",
+            Self::PreviousInvocationFailed => "previous-invocation-failed",
+            Self::InvocationCancelled => "invocation-cancelled",
+            Self::InvocationNotCancellable => "invocation-not-cancellable",
+            Self::BodyTooLarge => "body-too-large",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::IdempotencyKeyReused => "idempotency-key-reused",
+            Self::TooManyRequests => "too-many-requests",
+            Self::InvocationFailed => "invocation-failed",
+            Self::ComponentUnusable => "component-unusable",
+            Self::OplogDamaged => "oplog-damaged",
+            Self::InternalError => "internal-error",
+            Self::Unavailable => "unavailable",
+            Self::StorageUnavailable => "storage-unavailable",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest
+            | Self::MalformedJson
+            | Self::InvalidArguments
+            | Self::InvalidComponent
+            | Self::AmbiguousFunction => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::RouteNotFound
+            | Self::ComponentNotFound
+            | Self::WorkerNotFound
+            | Self::FunctionNotFound
+            | Self::InvocationNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::WorkerExists
+            | Self::ComponentHasWorkers
+            | Self::WorkerInterrupted
+            | Self::WorkerDeleted
+            | Self::WorkerExited
+            | Self::WorkerStalled
+            | Self::PreviousInvocationFailed
+            | Self::InvocationCancelled
+            | Self::InvocationNotCancellable => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::InvocationFailed
+            | Self::ComponentUnusable
+            | Self::OplogDamaged
+            | Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable | Self::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What is the same in every case of it, for people.
+    fn title(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "The request is not valid",
+            Self::MalformedJson => "The body is not valid JSON",
+            Self::InvalidArguments => "The arguments do not fit the function",
+            Self::InvalidComponent => "The component cannot be deployed",
+            Self::AmbiguousFunction => "Several functions have this name",
+            Self::Unauthorized => "A token is required",
+            Self::ForeignOrigin => "Web pages of other sites may not use this server",
+            Self::RouteNotFound => "There is no such route",
+            Self::ComponentNotFound => "There is no such component",
+            Self::WorkerNotFound => "There is no such worker",
+            Self::FunctionNotFound => "There is no such function",
+            Self::InvocationNotFound => "There is no such invocation",
+            Self::MethodNotAllowed => "The route has no such method",
+            Self::RequestTimeout => "The body did not arrive in time",
+            Self::WorkerExists => "The worker exists with other settings",
+            Self::ComponentHasWorkers => "The component has workers",
+            Self::WorkerInterrupted => "The worker was interrupted",
+            Self::WorkerDeleted => "The worker was deleted",
+            Self::WorkerExited => "The worker has exited",
+            Self::WorkerStalled => "The worker is stalled by a divergence",
+            Self::PreviousInvocationFailed => "An earlier invocation of the worker failed",
+            Self::InvocationCancelled => "The invocation was cancelled",
+            Self::InvocationNotCancellable => "The invocation cannot be cancelled any more",
+            Self::BodyTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The body is of a type that the route does not take",
+            Self::IdempotencyKeyReused => "The idempotency key belongs to another call",
+            Self::TooManyRequests => "Too many calls wait",
+            Self::InvocationFailed => "The invocation failed",
+            Self::ComponentUnusable => "The stored component is damaged",
+            Self::OplogDamaged => "The worker's oplog is damaged",
+            Self::InternalError => "The server has a defect",
+            Self::Unavailable => "The server cannot answer now",
+            Self::StorageUnavailable => "The store accepts nothing now",
         }
     }
 }
@@ -245,12 +262,12 @@ impl Problem {
     }
 
     fn body(&self) -> Body<'_> {
-        let (code, status, title) = self.0.code.facts();
+        let code = self.0.code;
         Body {
-            r#type: format!("{TYPE_PREFIX}{code}"),
-            title,
-            status: status.as_u16(),
-            code,
+            r#type: format!("{TYPE_PREFIX}{}", code.text()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            code: code.text(),
             detail: &self.0.detail,
             worker: self.0.worker.as_deref(),
             idempotency_key: self.0.idempotency_key.as_deref(),
@@ -263,10 +280,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (_, status, _) = self.0.code.facts();
         // Strings and numbers are always JSON; an empty body is better than a panic.
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
-        let mut response = (status, body).into_response();
+        let mut response = (self.0.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         match self.0.code {

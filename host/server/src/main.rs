@@ -1,6 +1,7 @@
 //! The everlog binary: the server, and the command line that speaks to one.
 //!
-//! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`] turns
+//! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`]
+//! turns
 //! WIT values into JSON and back, [`config`] and [`telemetry`] are what an operator sets and sees.
 
 mod cli;

@@ -39,7 +39,8 @@ impl Output {
         }
     }
 
-    /// Prints an answer that holds a list under `member`; `text` makes what people read of the list.
+    /// Prints an answer that holds a list under `member`; `text` makes what people read of the
+    /// list.
     ///
     /// # Errors
     /// If standard output takes no more.
@@ -66,7 +67,8 @@ impl Output {
     }
 }
 
-/// Prints a line; nothing where it is empty. Unlike `println!` it does not panic when the reader has gone.
+/// Prints a line; nothing where it is empty. Unlike `println!` it does not panic when the reader
+/// has gone.
 ///
 /// # Errors
 /// If standard output takes no more.

@@ -15,7 +15,8 @@ use crate::telemetry::start_logging;
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// If the configuration is refused, the port or the data directory is taken, or the store is damaged.
+/// If the configuration is refused, the port or the data directory is taken, or the store is
+/// damaged.
 pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
     let effective = load(flags)?;
     effective.check()?;
@@ -32,7 +33,8 @@ pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
 }
 
 async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
-    // The port first, since a taken one is found without touching the state. Whoever connects waits.
+    // The port first, since a taken one is found without touching the state. Whoever connects
+    // waits.
     let listener = Listener::bind(settings).await?;
     let store = open_store(settings)?;
     let workers = Runtime::open(settings.runtime_config(), store).await?;

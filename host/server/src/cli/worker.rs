@@ -188,7 +188,8 @@ async fn logs(
     Ok(())
 }
 
-/// Prints a line of a worker's log as the worker printed it; those of `wasi:logging` with their level.
+/// Prints a line of a worker's log as the worker printed it; those of `wasi:logging` with their
+/// level.
 fn print_record(record: &str) -> anyhow::Result<()> {
     use std::io::Write;
     let record: Value = serde_json::from_str(record)?;

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_with_title_detail_and_code() {
-        let body = br#"{"title":"No worker","detail":"there is no worker c/w","code":"worker-not-found","status":404}"#;
+        let body = br#"{"title":"No worker","detail":"there is no worker c/w",
+            "code":"worker-not-found","status":404}"#;
         let error = ClientError::of_answer("http://host", 404, body);
         assert_eq!(error.to_string(), "No worker: there is no worker c/w [worker-not-found]");
         let body = br#"{"title":"T","detail":"d","code":"invalid-arguments","pointer":"/0"}"#;

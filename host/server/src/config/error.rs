@@ -31,8 +31,9 @@ pub(crate) enum ConfigError {
 
     /// Everybody on the network could use the server.
     #[error(
-        "refusing to listen on {listen} without tokens, since anybody who reaches it could use it: set tokens \
-         (EVERLOG_TOKENS), listen on a loopback address, or say allow-unauthenticated-remote"
+        "refusing to listen on {listen} without tokens, since anybody who reaches it could use it: \
+         set tokens (EVERLOG_TOKENS), listen on a loopback address, or say \
+         allow-unauthenticated-remote"
     )]
     OpenToEverybody { listen: std::net::SocketAddr },
 

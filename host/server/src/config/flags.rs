@@ -42,7 +42,7 @@ impl Args for ConfigFlags {
             .long("config")
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
-            .help("The configuration file [env: EVERLOG_CONFIG] [default: everlog.toml, if it is there]");
+            .help("The configuration file [env: EVERLOG_CONFIG] [default: everlog.toml, if any]");
         KEYS.iter().fold(command.arg(file), |command, key| {
             let flag = Arg::new(key.name).long(key.name).value_name("VALUE").help(format!(
                 "{} [env: {}]",

@@ -47,7 +47,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "listen",
         kind: Kind::Value,
-        help: "Address and port of the HTTP API. Port 0 takes a free one. Addresses that are not loopback need tokens.",
+        help: "Address and port of the HTTP API. Port 0 takes a free one. Addresses that are not \
+               loopback need tokens.",
         set: |settings, text| {
             parse_into(&mut settings.listen, text, "an address such as 127.0.0.1:7070")
         },
@@ -63,7 +64,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "accept-loss",
         kind: Kind::Switch,
-        help: "Start although acknowledged data is missing in the data directory, and go on without it. For once, after damage; what is missing is written to the log.",
+        help: "Start although acknowledged data is missing in the data directory, and go on \
+               without it. For once, after damage; what is missing is written to the log.",
         set: |settings, text| parse_switch(&mut settings.accept_loss, text),
         get: |settings| settings.accept_loss.to_string(),
     },
@@ -79,14 +81,16 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "tokens",
         kind: Kind::Secrets,
-        help: "Every route but /livez wants one of these as `Authorization: Bearer …`. Prefer the file or the environment to the flag: other users of the machine see flags.",
+        help: "Every route but /livez wants one of these as `Authorization: Bearer …`. Prefer \
+               the file or the environment to the flag: other users of the machine see flags.",
         set: |settings, text| set_tokens(&mut settings.tokens, text),
         get: |settings| format!("{} secret", settings.tokens.len()),
     },
     Key {
         name: "allow-unauthenticated-remote",
         kind: Kind::Switch,
-        help: "Listen on an address that is not loopback although there are no tokens: everybody who reaches it may do everything.",
+        help: "Listen on an address that is not loopback although there are no tokens: everybody \
+               who reaches it may do everything.",
         set: |settings, text| parse_switch(&mut settings.allow_unauthenticated_remote, text),
         get: |settings| settings.allow_unauthenticated_remote.to_string(),
     },
@@ -107,7 +111,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "max-requests",
         kind: Kind::Value,
-        help: "Most requests answered at once; further ones get 503. Followed logs and waiting calls count.",
+        help: "Most requests answered at once; further ones get 503. Followed logs and waiting \
+               calls count.",
         set: |settings, text| parse_count(&mut settings.max_requests, text),
         get: |settings| settings.max_requests.to_string(),
     },
@@ -128,7 +133,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "max-loaded-workers",
         kind: Kind::Value,
-        help: "Most workers in memory at once; beyond it the least recently used idle ones leave. They come back by themselves.",
+        help: "Most workers in memory at once; beyond it the least recently used idle ones \
+               leave. They come back by themselves.",
         set: |settings, text| parse_count(&mut settings.runtime.max_loaded_workers, text),
         get: |settings| settings.runtime.max_loaded_workers.to_string(),
     },
@@ -177,14 +183,16 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "commit-interval",
         kind: Kind::Value,
-        help: "What a running invocation recorded is made durable this often, also when nobody waits for it.",
+        help: "What a running invocation recorded is made durable this often, also when nobody \
+               waits for it.",
         set: |settings, text| parse_time(&mut settings.runtime.commit_interval, text),
         get: |settings| format_duration(settings.runtime.commit_interval),
     },
     Key {
         name: "retry-max-attempts",
         kind: Kind::Value,
-        help: "How often a failed invocation is tried again after the first time, where the worker sets no policy of its own.",
+        help: "How often a failed invocation is tried again after the first time, where the \
+               worker sets no policy of its own.",
         set: |settings, text| {
             parse_into(&mut settings.runtime.retry.max_attempts, text, "a whole number")
         },
@@ -234,7 +242,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "log",
         kind: Kind::Value,
-        help: "What the server writes about itself to stderr: error, warn, info, debug or trace, also by module, such as `info,everlog_runtime=debug`.",
+        help: "What the server writes about itself to stderr: error, warn, info, debug or trace, \
+               also by module, such as `info,everlog_runtime=debug`.",
         set: |settings, text| set_log(&mut settings.log, text),
         get: |settings| settings.log.clone(),
     },
@@ -251,7 +260,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "stop-after-entries",
         kind: Kind::Value,
-        help: "A drill for tests: the process stops as if killed after it has stored this many entries; `never` by default.",
+        help: "A drill for tests: the process stops as if killed after it has stored this many \
+               entries; `never` by default.",
         set: |settings, text| set_stop(&mut settings.runtime.stop_after_entries, text),
         get: |settings| match settings.runtime.stop_after_entries {
             Some(entries) => entries.to_string(),
@@ -328,7 +338,8 @@ fn set_tokens(place: &mut Vec<String>, text: &str) -> Result<(), String> {
     {
         // The token itself is a secret, so the message does not show it.
         return Err(format!(
-            "a token has 1 to {MAX_TOKEN_BYTES} visible ASCII characters without spaces, one of them does not"
+            "a token has 1 to {MAX_TOKEN_BYTES} visible ASCII characters without spaces, one of \
+             them does not"
         ));
     }
     place.push(text.to_owned());

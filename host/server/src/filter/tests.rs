@@ -97,11 +97,13 @@ fn errors_say_where_and_what() {
     for (text, message) in [
         (
             "",
-            "expected a field (name, status, version, createdAt or env.KEY) at byte 0 of the filter, found the end",
+            "expected a field (name, status, version, createdAt or env.KEY) at byte 0 of the \
+             filter, found the end",
         ),
         (
             "nam = x",
-            "expected a field (name, status, version, createdAt or env.KEY) at byte 0 of the filter, found `nam`",
+            "expected a field (name, status, version, createdAt or env.KEY) at byte 0 of the \
+             filter, found `nam`",
         ),
         ("name x", "expected one of = != < <= > >= like at byte 5 of the filter, found `x`"),
         ("name =", "expected a value at byte 6 of the filter, found the end"),
@@ -116,7 +118,8 @@ fn errors_say_where_and_what() {
         ("version = two", "a version is a whole number, `two` is none (at byte 10 of the filter)"),
         (
             "status = dead",
-            "`dead` is no status; there are running, idle, suspended, interrupted, retrying, failed, exited, stalled (at byte 9 of the filter)",
+            "`dead` is no status; there are running, idle, suspended, interrupted, retrying, \
+             failed, exited, stalled (at byte 9 of the filter)",
         ),
     ] {
         assert_eq!(parse(text).expect_err(text).to_string(), message);
@@ -140,7 +143,10 @@ fn any_text_is_a_filter_or_an_error() {
         let _ = parse(&text);
     });
     proptest::proptest!(|(words in proptest::collection::vec(
-        proptest::sample::select(vec!["name", "=", "like", "not", "and", "or", "(", ")", "'a'", "version", "3", "é"]), 0..20,
+        proptest::sample::select(vec![
+            "name", "=", "like", "not", "and", "or", "(", ")", "'a'", "version", "3", "é",
+        ]),
+        0..20,
     ))| {
         let _ = parse(&words.join(" "));
     });

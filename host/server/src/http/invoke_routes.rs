@@ -134,8 +134,8 @@ async fn ephemeral_function(
 ) -> Result<Response, Problem> {
     let options = Options::of(parts)?;
     if options.key.is_some() || options.accept_only {
-        let detail = "an ephemeral worker is gone after its one call, so there is nothing that a key, a delay or \
-                      respond-async could refer to; call a worker instead";
+        let detail = "an ephemeral worker is gone after its one call, so there is nothing that a \
+                      key, a delay or respond-async could refer to; call a worker instead";
         return Err(Problem::new(Code::InvalidRequest, detail));
     }
     let version = app.runtime.component(component)?;

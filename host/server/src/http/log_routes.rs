@@ -175,7 +175,9 @@ impl Reader {
                 self.follower = None;
                 None
             }
-            () = clock::pause(HEARTBEAT), if self.format == Format::Events => Some(Bytes::from_static(b": still here\n\n")),
+            () = clock::pause(HEARTBEAT), if self.format == Format::Events => {
+                Some(Bytes::from_static(b": still here\n\n"))
+            }
         }
     }
 }

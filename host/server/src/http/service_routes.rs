@@ -60,7 +60,8 @@ fn check_store(health: &Health) -> Check {
     let problem = match health {
         Health::Ok => None,
         Health::Poisoned { reason } => Some(format!(
-            "the store accepts nothing since a write failed: {reason}; check the disk and restart the server"
+            "the store accepts nothing since a write failed: {reason}; check the disk and \
+             restart the server"
         )),
     };
     Check { name: "store", problem }

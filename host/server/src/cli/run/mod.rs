@@ -1,7 +1,9 @@
 //! `everlog run`: a command-line program that goes on where it was, however it was stopped.
 //!
-//! The program is one worker of an embedded runtime. Its identity is what was typed: the bytes of the
-//! component, the arguments and the environment. So the same line typed again finds the same worker,
+//! The program is one worker of an embedded runtime. Its identity is what was typed: the bytes of
+//! the
+//! component, the arguments and the environment. So the same line typed again finds the same
+//! worker,
 //! and the same idempotency key joins its one invocation.
 
 mod printer;

@@ -1,7 +1,7 @@
 //! Workers as JSON.
 
 use everlog_oplog::WorkerState;
-use everlog_oplog::status::Status;
+use everlog_oplog::status::{OwnedResource, Status};
 use everlog_runtime::WorkerMetadata;
 use serde_json::{Map, Value, json};
 
@@ -72,6 +72,9 @@ fn updates_json(status: &Status) -> Value {
 }
 
 fn resources_json(status: &Status) -> Vec<Value> {
-    let resource = |(id, owned): (&u64, &everlog_oplog::status::OwnedResource)| json!({ "id": id, "resource": owned.resource, "params": owned.params });
-    status.resources.iter().map(resource).collect()
+    status.resources.iter().map(|(id, owned)| resource_json(*id, owned)).collect()
+}
+
+fn resource_json(id: u64, owned: &OwnedResource) -> Value {
+    json!({ "id": id, "resource": owned.resource, "params": owned.params })
 }

@@ -58,8 +58,14 @@ fn operation(function: &Function, exports: &Exports) -> Value {
         }],
         "requestBody": { "content": { "application/json": { "schema": arguments(function) } } },
         "responses": {
-            "200": { "description": "The result.", "content": { "application/json": { "schema": result } } },
-            "default": { "description": "A problem.", "content": { "application/problem+json": {} } },
+            "200": {
+                "description": "The result.",
+                "content": { "application/json": { "schema": result } },
+            },
+            "default": {
+                "description": "A problem.",
+                "content": { "application/problem+json": {} },
+            },
         },
     })
 }

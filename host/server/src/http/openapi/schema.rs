@@ -30,7 +30,8 @@ pub(super) fn schema(ty: &Type) -> Value {
         },
         Type::Tuple(tuple) => {
             let items: Vec<Value> = tuple.types().map(|ty| schema(&ty)).collect();
-            json!({ "type": "array", "minItems": items.len(), "prefixItems": items, "items": false })
+            let count = items.len();
+            json!({ "type": "array", "minItems": count, "prefixItems": items, "items": false })
         }
         Type::Record(record) => object(record.fields().map(|field| (field.name, field.ty))),
         Type::Variant(variant) => {

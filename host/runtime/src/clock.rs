@@ -1,6 +1,5 @@
 //! The one owner of the clock: everything else asks here, so that no time reaches a guest but through the oplog.
 
-use std::future::Future;
 use std::time::Duration;
 
 use everlog_oplog::Timestamp;
@@ -24,14 +23,12 @@ pub async fn pause(duration: Duration) {
 }
 
 /// Waits until the wall clock shows `deadline`, also when the clock is set while waiting.
-pub fn wait_until(deadline: Timestamp) -> impl Future<Output = ()> + Send {
-    async move {
-        loop {
-            let now = now();
-            if now >= deadline {
-                return;
-            }
-            pause(Duration::from_nanos(deadline.0 - now.0).min(LONGEST_NAP)).await;
+pub async fn wait_until(deadline: Timestamp) {
+    loop {
+        let now = now();
+        if now >= deadline {
+            return;
         }
+        pause(Duration::from_nanos(deadline.0 - now.0).min(LONGEST_NAP)).await;
     }
 }

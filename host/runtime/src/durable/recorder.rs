@@ -189,7 +189,7 @@ fn advance(durable: &mut Durable, last: Option<Index>, result: &Result<(), Store
     match (result, last) {
         (Err(error), _) => *durable = Durable::Failed(error.clone()),
         (Ok(()), Some(last)) if !matches!(durable, Durable::Failed(_)) => {
-            *durable = Durable::UpTo(last)
+            *durable = Durable::UpTo(last);
         }
         (Ok(()), _) => return false,
     }

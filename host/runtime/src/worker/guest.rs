@@ -218,7 +218,7 @@ impl Guest {
     fn function(&mut self, id: FunctionId) -> wasmtime::Result<Func> {
         let function = self.version.exports.function(id);
         self.instance
-            .get_func(&mut self.store, &function.index)
+            .get_func(&mut self.store, function.index)
             .ok_or_else(|| wasmtime::format_err!("the instance lacks its export {}", function.name))
     }
 

@@ -6,14 +6,20 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 
 use super::app::App;
 use super::body::read_body;
-use super::encode::component_json;
+use super::encode::ComponentJson;
 use super::names::PathOf;
 use super::parameters::Parameters;
 use super::problem::{Code, Problem};
+
+/// The answer to a listing.
+#[derive(Serialize)]
+struct ComponentList<'a> {
+    components: Vec<ComponentJson<'a>>,
+}
 
 /// `PUT /v1/components/{component}`: 201 for a new version, 200 for the newest one once more.
 pub(super) async fn put(
@@ -26,7 +32,7 @@ pub(super) async fn put(
     let bytes = read_body(body, app.max_component_bytes).await.map_err(as_bad_upload)?;
     let deployed = app.runtime.deploy(&name, bytes.into()).await?;
     let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(component_json(&deployed.version))).into_response())
+    Ok((status, Json(ComponentJson::of(&deployed.version))).into_response())
 }
 
 /// A component over the limit is one of the many things that an upload must not be, all 400.
@@ -43,9 +49,9 @@ pub(super) async fn list(
     request: Request,
 ) -> Result<Response, Problem> {
     Parameters::of(request.uri(), &[])?;
-    let components: Vec<_> =
-        app.runtime.components().iter().map(|version| component_json(version)).collect();
-    Ok(Json(json!({ "components": components })).into_response())
+    let versions = app.runtime.components();
+    let components = versions.iter().map(|version| ComponentJson::of(version)).collect();
+    Ok(Json(ComponentList { components }).into_response())
 }
 
 /// `GET /v1/components/{component}`: the newest version.
@@ -55,7 +61,7 @@ pub(super) async fn get(
     request: Request,
 ) -> Result<Response, Problem> {
     Parameters::of(request.uri(), &[])?;
-    Ok(Json(component_json(&*app.runtime.component(&name)?)).into_response())
+    Ok(Json(ComponentJson::of(&*app.runtime.component(&name)?)).into_response())
 }
 
 /// `GET /v1/components/{component}/versions/{version}`.
@@ -66,7 +72,7 @@ pub(super) async fn get_version(
 ) -> Result<Response, Problem> {
     Parameters::of(request.uri(), &[])?;
     let version = app.runtime.component_version(&name, version_number(&version)?).await?;
-    Ok(Json(component_json(&version)).into_response())
+    Ok(Json(ComponentJson::of(&version)).into_response())
 }
 
 /// `GET /v1/components/{component}/versions/{version}/wasm`: the bytes as they were uploaded.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Request, header};
+use axum::http::{HeaderMap, HeaderName, Request, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -17,9 +17,13 @@ use sha2::{Digest, Sha256};
 use super::app::App;
 use super::problem::{Code, Problem};
 use crate::config::Settings;
+use crate::units::format_size;
 
 /// The one route that wants no token: it says nothing but that the process lives.
 const OPEN_PATH: &str = "/livez";
+
+/// The longest path with query and headers together, in bytes.
+pub(super) const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// Who may use the server.
 pub(super) struct Guard {
@@ -136,8 +140,23 @@ impl Gate {
             let detail = format!("{limit} requests are being answered, the limit `max-requests`");
             return Err(Problem::new(Code::Unavailable, detail));
         }
+        check_head(request.uri(), request.headers())?;
         guard.admit(request.uri().path(), request.headers())
     }
+}
+
+/// # Errors
+/// [`Code::HeadTooLarge`] beyond [`MAX_HEAD_BYTES`].
+fn check_head(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let headers: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if path + headers <= MAX_HEAD_BYTES {
+        return Ok(());
+    }
+    let limit = format_size(MAX_HEAD_BYTES as u64);
+    let detail = format!("path and headers have more than {limit} together");
+    Err(Problem::new(Code::HeadTooLarge, detail))
 }
 
 /// Counts a request for as long as it is being answered, however that ends.
@@ -198,5 +217,17 @@ mod tests {
         for other in ["http://evil.example", "null", "http://localhost:8080"] {
             assert_eq!(origin(other), refused, "{other}");
         }
+    }
+
+    #[test]
+    fn a_head_that_is_too_large_is_a_problem() {
+        let uri: Uri = "/v1/version?x=y".parse().expect("a URI");
+        let headers = |length: usize| {
+            let value = "v".repeat(length).parse().expect("a header value");
+            HeaderMap::from_iter([(header::USER_AGENT, value)])
+        };
+        assert!(check_head(&uri, &headers(10_000)).is_ok());
+        let problem = check_head(&uri, &headers(MAX_HEAD_BYTES)).expect_err("too large");
+        assert_eq!(problem.code(), Code::HeadTooLarge);
     }
 }

@@ -7,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use everlog_runtime::value::HandleUrns;
 use everlog_runtime::{Entry, Index, WorkerError};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::app::App;
-use super::encode::{ENTRY_TYPES, entry_json};
+use super::encode::{ENTRY_TYPES, EntryJson};
 use super::names::PathOf;
 use super::parameters::{Parameters, invalid};
 use super::problem::Problem;
@@ -32,6 +32,15 @@ struct Wanted {
     text: Option<String>,
     newest_first: bool,
     limit: usize,
+}
+
+/// The answer to a request for entries.
+#[derive(Serialize)]
+struct Page {
+    entries: Vec<EntryJson>,
+    /// Where the next page begins; `None` on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
 }
 
 /// `GET …/oplog?from=&limit=&order=&type=&text=`.
@@ -82,7 +91,7 @@ impl Wanted {
         named: &Named,
         from: Option<u64>,
         urns: &HandleUrns,
-    ) -> Result<Value, WorkerError> {
+    ) -> Result<Page, WorkerError> {
         let last = app.runtime.last_index(&named.id).await?.get();
         let mut next = Some(match self.newest_first {
             true => from.map_or(last, |from| from.min(last)),
@@ -97,13 +106,13 @@ impl Wanted {
             next = None;
             for (index, entry) in &read {
                 if entries.len() == self.limit {
-                    return Ok(answer(&entries, Some(index.get())));
+                    return Ok(Page { entries, next: Some(index.get()) });
                 }
                 entries.extend(self.shown(*index, entry, urns));
                 next = self.after(*index, last);
             }
         }
-        Ok(answer(&entries, next))
+        Ok(Page { entries, next })
     }
 
     /// Up to `count` entries from `start` on, in the order that is wanted.
@@ -131,47 +140,15 @@ impl Wanted {
         }
     }
 
-    fn shown(&self, index: Index, entry: &Entry, urns: &HandleUrns) -> Option<Value> {
+    fn shown(&self, index: Index, entry: &Entry, urns: &HandleUrns) -> Option<EntryJson> {
         let is_type = |name: &String| name == entry.kind.name();
         if !self.types.is_empty() && !self.types.iter().any(is_type) {
             return None;
         }
-        let json = entry_json(index, entry, urns);
+        let json = EntryJson::of(index, entry, urns);
         match &self.text {
-            Some(text) if !holds(&json, text) => None,
+            Some(text) if !json.holds(text) => None,
             _ => Some(json),
         }
-    }
-}
-
-/// Whether a text of the entry, or a number in it, holds `text`.
-fn holds(json: &Value, text: &str) -> bool {
-    match json {
-        Value::Null => false,
-        Value::Bool(_) | Value::Number(_) => json.to_string().contains(text),
-        Value::String(found) => found.contains(text),
-        Value::Array(elements) => elements.iter().any(|element| holds(element, text)),
-        Value::Object(members) => members.values().any(|member| holds(member, text)),
-    }
-}
-
-fn answer(entries: &[Value], next: Option<u64>) -> Value {
-    match next {
-        Some(next) => json!({ "entries": entries, "next": next }),
-        None => json!({ "entries": entries }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_found_wherever_it_is() {
-        let json = json!({ "index": 17, "arguments": [{ "name": "Mary \"M\"" }] });
-        assert!(holds(&json, "Mary \"M"));
-        assert!(holds(&json, "17"));
-        assert!(!holds(&json, "mary"));
-        assert!(!holds(&json, "arguments"));
     }
 }

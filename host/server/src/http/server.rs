@@ -19,8 +19,10 @@ use super::gate::Gate;
 use super::routes;
 use crate::config::Settings;
 
-/// The longest request line and headers together, in bytes; beyond it hyper answers 431.
-const MAX_HEAD_BYTES: usize = 32 << 10;
+/// The longest request line and headers together that are parsed, in bytes. Well above
+/// [`MAX_HEAD_BYTES`](super::gate::MAX_HEAD_BYTES), which answers with a problem; here the connection
+/// just ends.
+const MAX_PARSED_HEAD_BYTES: usize = 128 << 10;
 /// How long a connection may take to send the next request, or to finish its headers. Longer than
 /// the 90 seconds that clients commonly keep connections, so that they do not meet a closed one.
 const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(120);
@@ -120,7 +122,7 @@ fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(NEXT_REQUEST_LIMIT)
-        .max_header_size(MAX_HEAD_BYTES)
+        .max_header_size(MAX_PARSED_HEAD_BYTES)
         .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     let serving = connections.watch(connection);

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use everlog_runtime::{Runtime, WorkerId, WorkerMetadata};
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::app::App;
-use super::encode::{state_name, worker_json};
+use super::encode::{WorkerJson, state_name};
 use super::parameters::Parameters;
 use super::problem::{Code, Problem};
 use crate::filter::{self, Filter, Subject};
@@ -26,6 +26,15 @@ const CHUNK: usize = 1_000;
 /// The most workers that one request looks at. A page that ends for this reason may have few
 /// workers or none, and a cursor to go on with.
 const MAX_SCANNED: usize = 100_000;
+
+/// The answer to a listing.
+#[derive(Serialize)]
+struct Page {
+    workers: Vec<WorkerJson>,
+    /// Where the next page begins; `None` on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
 
 /// `GET /v1/workers?component=&filter=&limit=&cursor=`.
 pub(super) async fn list(
@@ -61,7 +70,7 @@ async fn page(
     filters: &[Filter],
     limit: usize,
     mut after: Option<WorkerId>,
-) -> Result<Value, Problem> {
+) -> Result<Page, Problem> {
     let mut workers = Vec::new();
     let mut scanned = 0;
     loop {
@@ -69,28 +78,21 @@ async fn page(
         let chunk = runtime.workers(component, after.clone(), wanted).await?;
         // Shorter than asked for does not mean the end: damaged workers are left out.
         if chunk.is_empty() {
-            return Ok(answer(&workers, None));
+            return Ok(Page { workers, cursor: None });
         }
         scanned += chunk.len();
         for metadata in chunk {
             after = Some(metadata.worker.clone());
             if filters.iter().all(|filter| filter.matches(&subject(&metadata))) {
-                workers.push(worker_json(&metadata, &component_name(runtime, &metadata)));
+                workers.push(WorkerJson::of(&metadata, &component_name(runtime, &metadata)));
             }
             if workers.len() == limit {
-                return Ok(answer(&workers, more(runtime, component, after).await?));
+                return Ok(Page { workers, cursor: more(runtime, component, after).await? });
             }
         }
         if scanned >= MAX_SCANNED {
-            return Ok(answer(&workers, after.as_ref().map(write_cursor)));
+            return Ok(Page { workers, cursor: after.as_ref().map(write_cursor) });
         }
-    }
-}
-
-fn answer(workers: &[Value], cursor: Option<String>) -> Value {
-    match cursor {
-        Some(cursor) => json!({ "workers": workers, "cursor": cursor }),
-        None => json!({ "workers": workers }),
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::app::App;
 use super::body::{Language, body_language, read_body};
-use super::encode::worker_json;
+use super::encode::WorkerJson;
 use super::names::PathOf;
 use super::parameters::Parameters;
 use super::problem::{Code, Problem};
@@ -74,7 +74,7 @@ pub(super) async fn put(
     let created = app.runtime.create_worker(&named.id, settings).await.map_err(failed)?;
     let metadata = app.runtime.worker(&named.id).await.map_err(failed)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(worker_json(&metadata, &named.component.name))).into_response())
+    Ok((status, Json(WorkerJson::of(&metadata, &named.component.name))).into_response())
 }
 
 /// # Errors
@@ -108,7 +108,7 @@ pub(super) async fn get(
         false => app.runtime.worker(&named.id).await,
     };
     let metadata = metadata.map_err(|error| named.problem(error))?;
-    Ok(Json(worker_json(&metadata, &named.component.name)).into_response())
+    Ok(Json(WorkerJson::of(&metadata, &named.component.name)).into_response())
 }
 
 /// `DELETE /v1/workers/{component}/{worker}`.

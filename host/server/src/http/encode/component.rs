@@ -1,27 +1,62 @@
 //! Components as JSON.
 
 use everlog_runtime::ComponentVersion;
-use serde_json::{Value, json};
+use everlog_runtime::exports::Signature;
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::time::format_instant;
 
 /// One version of a component.
-pub(in crate::http) fn component_json(version: &ComponentVersion) -> Value {
-    let exports: Vec<Value> = version.exports().signatures().into_iter().map(export_json).collect();
-    json!({
-        "component": version.name,
-        "componentId": version.id,
-        "version": version.version,
-        "digest": version.digest,
-        "size": version.size,
-        "createdAt": format_instant(version.created_at),
-        "exports": exports,
-        "imports": version.imports,
-    })
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct ComponentJson<'a> {
+    component: &'a str,
+    component_id: Uuid,
+    version: u64,
+    digest: &'a str,
+    size: u64,
+    created_at: String,
+    exports: Vec<ExportJson>,
+    imports: &'a [String],
 }
 
-fn export_json(signature: everlog_runtime::exports::Signature) -> Value {
-    let parameter = |(name, ty): (String, String)| json!({ "name": name, "type": ty });
-    let parameters: Vec<Value> = signature.parameters.into_iter().map(parameter).collect();
-    json!({ "function": signature.function, "params": parameters, "result": signature.result })
+/// A function that a component exports, its types in WIT.
+#[derive(Debug, Serialize)]
+struct ExportJson {
+    function: String,
+    params: Vec<ParameterJson>,
+    result: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ParameterJson {
+    name: String,
+    r#type: String,
+}
+
+impl<'a> ComponentJson<'a> {
+    pub(in crate::http) fn of(version: &'a ComponentVersion) -> Self {
+        Self {
+            component: &version.name,
+            component_id: version.id,
+            version: version.version,
+            digest: &version.digest,
+            size: version.size,
+            created_at: format_instant(version.created_at),
+            exports: version.exports().signatures().into_iter().map(ExportJson::of).collect(),
+            imports: &version.imports,
+        }
+    }
+}
+
+impl ExportJson {
+    fn of(signature: Signature) -> Self {
+        let parameter = |(name, r#type)| ParameterJson { name, r#type };
+        Self {
+            function: signature.function,
+            params: signature.parameters.into_iter().map(parameter).collect(),
+            result: signature.result,
+        }
+    }
 }

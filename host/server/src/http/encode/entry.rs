@@ -85,17 +85,45 @@ impl<'a> LogLine<'a> {
     }
 }
 
-/// An entry: its index, timestamp and type, then what belongs to the type.
-pub(in crate::http) fn entry_json(index: Index, entry: &Entry, urns: &HandleUrns) -> Value {
-    let mut json = Map::new();
-    json.insert("index".to_owned(), index.get().into());
-    json.insert("timestamp".to_owned(), format_instant(entry.timestamp).into());
-    json.insert("type".to_owned(), entry.kind.name().into());
-    if let Value::Object(members) = kind_json(&entry.kind, urns) {
-        // Members without a value are left out.
-        json.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
+/// An entry: its index, time and type, then what belongs to the type.
+#[derive(Debug, Serialize)]
+pub(in crate::http) struct EntryJson {
+    index: u64,
+    timestamp: String,
+    r#type: &'static str,
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
+
+impl EntryJson {
+    /// Describes an entry; `urns` are the handles of its worker.
+    pub(in crate::http) fn of(index: Index, entry: &Entry, urns: &HandleUrns) -> Self {
+        let mut members = match kind_json(&entry.kind, urns) {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        // Members without a value are left out; but that a function returned nothing is a value.
+        members.retain(|name, value| !value.is_null() || name == "result");
+        let timestamp = format_instant(entry.timestamp);
+        Self { index: index.get(), timestamp, r#type: entry.kind.name(), members }
     }
-    Value::Object(json)
+
+    /// Whether a text of the entry, or a number in it, holds `text`.
+    pub(in crate::http) fn holds(&self, text: &str) -> bool {
+        self.timestamp.contains(text)
+            || self.index.to_string().contains(text)
+            || self.members.values().any(|member| holds(member, text))
+    }
+}
+
+fn holds(json: &Value, text: &str) -> bool {
+    match json {
+        Value::Null => false,
+        Value::Bool(_) | Value::Number(_) => json.to_string().contains(text),
+        Value::String(found) => found.contains(text),
+        Value::Array(elements) => elements.iter().any(|element| holds(element, text)),
+        Value::Object(members) => members.values().any(|member| holds(member, text)),
+    }
 }
 
 fn kind_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
@@ -294,7 +322,8 @@ mod tests {
 
     fn entry(kind: EntryKind) -> Value {
         let urns = HandleUrns::of_worker("id", "w");
-        entry_json(Index(7), &Entry { timestamp: Timestamp(0), kind }, &urns)
+        let entry = Entry { timestamp: Timestamp(0), kind };
+        serde_json::to_value(EntryJson::of(Index(7), &entry, &urns)).expect("JSON")
     }
 
     #[test]
@@ -343,5 +372,14 @@ mod tests {
         assert_eq!(line, expected);
         let other = Entry { timestamp: Timestamp(0), kind: EntryKind::NoOp };
         assert!(LogLine::of(Index(3), &other).is_none());
+    }
+
+    #[test]
+    fn text_is_found_wherever_it_is() {
+        let json = json!({ "arguments": [{ "name": "Mary \"M\"" }, 17] });
+        assert!(holds(&json, "Mary \"M"));
+        assert!(holds(&json, "17"));
+        assert!(!holds(&json, "mary"));
+        assert!(!holds(&json, "arguments"));
     }
 }

@@ -5,6 +5,6 @@ mod entry;
 mod names;
 mod worker;
 
-pub(super) use component::component_json;
-pub(super) use entry::{ENTRY_TYPES, LogLine, entry_json};
-pub(super) use worker::{state_name, worker_json};
+pub(super) use component::ComponentJson;
+pub(super) use entry::{ENTRY_TYPES, EntryJson, LogLine};
+pub(super) use worker::{WorkerJson, state_name};

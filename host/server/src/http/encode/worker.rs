@@ -1,9 +1,11 @@
 //! Workers as JSON.
 
 use everlog_oplog::WorkerState;
-use everlog_oplog::status::{OwnedResource, Status};
+use everlog_oplog::status::Status;
 use everlog_runtime::WorkerMetadata;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::time::format_instant;
 
@@ -21,33 +23,79 @@ pub(in crate::http) fn state_name(state: WorkerState) -> &'static str {
     }
 }
 
-/// What is known of a worker; `component` is its component's name.
-pub(in crate::http) fn worker_json(metadata: &WorkerMetadata, component: &str) -> Value {
-    let status = &metadata.status;
-    let mut json = json!({
-        "component": component,
-        "componentId": metadata.worker.component,
-        "worker": metadata.worker.name,
-        "version": status.component_version,
-        "status": state_name(status.state),
-        "args": status.create.args,
-        "env": env_json(&status.create.env),
-        "createdAt": format_instant(status.created_at),
-        "retryCount": status.retry_count(),
-        "pendingInvocations": metadata.pending(),
-        "updates": updates_json(status),
-        "oplog": { "lastIndex": status.last_index.get(), "bytes": status.log_bytes },
-        "memoryBytes": status.memory_bytes,
-        "ownedResources": resources_json(status),
-    });
-    if let Some(error) = last_error(status) {
-        json["lastError"] = error.into();
-    }
-    json
+/// What is known of a worker.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::http) struct WorkerJson {
+    component: String,
+    component_id: Uuid,
+    worker: String,
+    version: u64,
+    status: &'static str,
+    args: Vec<String>,
+    env: Map<String, Value>,
+    created_at: String,
+    retry_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    pending_invocations: Vec<String>,
+    updates: UpdatesJson,
+    oplog: OplogJson,
+    memory_bytes: u64,
+    owned_resources: Vec<ResourceJson>,
 }
 
-fn env_json(env: &[(String, String)]) -> Map<String, Value> {
-    env.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect()
+/// Versions that the worker is to go over to, went over to, and did not go over to.
+#[derive(Debug, Serialize)]
+struct UpdatesJson {
+    pending: Vec<u64>,
+    successful: Vec<u64>,
+    failed: Vec<FailedUpdateJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailedUpdateJson {
+    version: u64,
+    details: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OplogJson {
+    last_index: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ResourceJson {
+    id: u64,
+    resource: String,
+    params: String,
+}
+
+impl WorkerJson {
+    /// Describes a worker; `component` is its component's name.
+    pub(in crate::http) fn of(metadata: &WorkerMetadata, component: &str) -> Self {
+        let status = &metadata.status;
+        let variable = |(key, value): &(String, String)| (key.clone(), value.clone().into());
+        Self {
+            component: component.to_owned(),
+            component_id: metadata.worker.component,
+            worker: metadata.worker.name.clone(),
+            version: status.component_version,
+            status: state_name(status.state),
+            args: status.create.args.clone(),
+            env: status.create.env.iter().map(variable).collect(),
+            created_at: format_instant(status.created_at),
+            retry_count: status.retry_count(),
+            last_error: last_error(status),
+            pending_invocations: metadata.pending(),
+            updates: UpdatesJson::of(status),
+            oplog: OplogJson { last_index: status.last_index.get(), bytes: status.log_bytes },
+            memory_bytes: status.memory_bytes,
+            owned_resources: resources(status),
+        }
+    }
 }
 
 fn last_error(status: &Status) -> Option<String> {
@@ -60,21 +108,26 @@ fn last_error(status: &Status) -> Option<String> {
     status.failure.as_ref().map(|failure| failure.message.clone())
 }
 
-fn updates_json(status: &Status) -> Value {
-    let updates = &status.updates;
-    let pending: Vec<u64> = updates.pending.iter().map(|update| update.version).collect();
-    let failed: Vec<Value> = updates
-        .failed
-        .iter()
-        .map(|update| json!({ "version": update.version, "details": update.details }))
-        .collect();
-    json!({ "pending": pending, "successful": updates.successful, "failed": failed })
+impl UpdatesJson {
+    fn of(status: &Status) -> Self {
+        let updates = &status.updates;
+        let failed = updates.failed.iter().map(|update| FailedUpdateJson {
+            version: update.version,
+            details: update.details.clone(),
+        });
+        Self {
+            pending: updates.pending.iter().map(|update| update.version).collect(),
+            successful: updates.successful.clone(),
+            failed: failed.collect(),
+        }
+    }
 }
 
-fn resources_json(status: &Status) -> Vec<Value> {
-    status.resources.iter().map(|(id, owned)| resource_json(*id, owned)).collect()
-}
-
-fn resource_json(id: u64, owned: &OwnedResource) -> Value {
-    json!({ "id": id, "resource": owned.resource, "params": owned.params })
+fn resources(status: &Status) -> Vec<ResourceJson> {
+    let resources = status.resources.iter().map(|(id, owned)| ResourceJson {
+        id: *id,
+        resource: owned.resource.clone(),
+        params: owned.params.clone(),
+    });
+    resources.collect()
 }

@@ -70,13 +70,13 @@ async fn client(
 
 /// Writes a request without a body.
 pub fn write_get(request: &mut Vec<u8>, path: &str) {
-    request.extend_from_slice(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").as_bytes());
+    request.extend_from_slice(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes());
 }
 
 /// Writes an invocation with an idempotency key.
 pub fn write_call(request: &mut Vec<u8>, path: &str, key: &str, body: &str) {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -47,6 +47,7 @@ impl From<WorkerError> for Problem {
             WorkerError::Exists { .. } => Code::WorkerExists,
             WorkerError::InvalidName { .. } => Code::InvalidRequest,
             WorkerError::CorruptLog { .. } => Code::OplogDamaged,
+            WorkerError::Busy { .. } => Code::TooManyRequests,
             WorkerError::ShuttingDown => Code::Unavailable,
             _ => Code::InternalError,
         };

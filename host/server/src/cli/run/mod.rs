@@ -76,7 +76,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     threads.shutdown_background();
     Ok(match ending {
         Ending::Exit(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-        Ending::Stopped => ExitCode::from(STOPPED),
+        Ending::Stopped => {
+            eprintln!("stopped; the same line goes on from here");
+            ExitCode::from(STOPPED)
+        }
     })
 }
 

@@ -6,11 +6,11 @@ use super::report::Report;
 use crate::fixtures;
 use crate::server::Server;
 
-/// So many fill the caches whose size is bounded.
-const BASE: u64 = 20_000;
+/// So many fill the store's caches and tables in memory, whose size is bounded.
+const BASE: u64 = 100_000;
 
-/// Workers in the end.
-const WORKERS: u64 = 100_000;
+/// Workers in the end: 100,000 more.
+const WORKERS: u64 = 200_000;
 
 const CLIENTS: usize = 64;
 
@@ -23,8 +23,8 @@ pub async fn measure(report: &mut Report) {
     let base = resident_bytes(server.process_id());
     call_each(&server, BASE, WORKERS).await;
     let grown = resident_bytes(server.process_id());
-    report.row("resident after 20,000", &mebibytes(base));
-    report.row("resident after 100,000", &mebibytes(grown));
+    report.row("resident after 100,000", &mebibytes(base));
+    report.row("resident after 200,000", &mebibytes(grown));
     let each = grown.saturating_sub(base) as f64 / (WORKERS - BASE) as f64;
     report.at_most("memory per idle, unloaded worker", each, 200.0, "bytes");
 

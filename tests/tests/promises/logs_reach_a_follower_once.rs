@@ -120,3 +120,16 @@ async fn lines_of_a_failed_execution_stay() {
     assert!(printed.contains(&String::from("about to fail")), "{printed:?}");
     send(worker.request(Method::GET, &["logs"]).query(&[("from", "nonsense")])).await.expect(400);
 }
+
+#[tokio::test]
+async fn half_a_line_is_shown_when_the_worker_suspends() {
+    let mut server = Server::start_with(&["--suspend-after", "100ms"]).await;
+    let worker = server.deploy(&fixtures::PRINTER).await.worker("p");
+    let key = worker.start("pause-within-line", json!([3_000])).await;
+    assert_eq!(worker.follow().await.messages(1).await, ["working … "]);
+    worker.reaches("suspended").await;
+    server.restart_after_kill().await;
+
+    worker.outcome(&key).await;
+    assert_eq!(worker.messages().await, ["working … ", "done"]);
+}

@@ -114,11 +114,17 @@ impl WorkerState {
 
     /// Logs what was printed without a newline at the end.
     ///
-    /// To be called where replay calls it too: when an invocation has returned, and when it has failed for good. Not
-    /// when the worker suspends: a replay does not stop there, and the rest of the line follows.
+    /// To be called where replay calls it too: when an invocation has returned or has failed for good, and where
+    /// `wasi:io/poll` recorded that the worker was about to leave memory.
     pub(crate) fn flush_partial_lines(&mut self) {
         self.stdout().end_line();
         self.stderr().end_line();
+    }
+
+    /// Whether something was printed without a newline at the end.
+    pub(super) fn has_partial_lines(&self) -> bool {
+        let PartialLines { stdout, stderr, .. } = &self.guest.partial_lines;
+        [stdout, stderr].iter().any(|partial| partial.with(|bytes| !bytes.is_empty()))
     }
 
     /// An invocation begins: what earlier ones printed does not explain its failure.

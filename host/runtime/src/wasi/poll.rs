@@ -1,5 +1,6 @@
 //! `wasi:io/poll`: what was found ready is recorded, so a replay waits for nothing.
 
+use bincode::{Decode, Encode};
 use everlog_oplog::{Category, Timestamp};
 use wasmtime::component::Resource;
 use wasmtime::ensure;
@@ -10,17 +11,40 @@ use super::state::again;
 use super::{Recipe, WorkerState};
 use crate::durable::{Entered, Interruption};
 
+/// How a wait ended.
+#[derive(Encode, Decode)]
+enum Wait<T> {
+    /// What the guest waited for has come.
+    Over(T),
+    /// The worker was about to leave memory and showed its unfinished lines; the wait goes on. It is recorded since a
+    /// replay must end the lines in the same place.
+    LinesEnded,
+}
+
 impl Host for WorkerState {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         ensure!(!pollables.is_empty(), "wasi:io/poll.poll was called with an empty list");
         let numbers: Vec<u32> = pollables.iter().map(Resource::rep).collect();
-        match self.enter(Category::ReadLocal, "wasi:io/poll.poll", &numbers).await? {
-            Entered::Replayed(ready) => Ok(ready),
-            Entered::Live(ticket) => {
-                self.leave_memory_if_long(&numbers)?;
-                let ready = Host::poll(&mut self.table, pollables).await?;
-                self.leave(ticket, &ready).await?;
-                Ok(ready)
+        let function = "wasi:io/poll.poll";
+        loop {
+            match self.enter(Category::ReadLocal, function, &numbers).await? {
+                Entered::Replayed(Wait::Over(ready)) => return Ok(ready),
+                Entered::Replayed(Wait::LinesEnded) => self.flush_partial_lines(),
+                Entered::Live(ticket) => {
+                    if let Some(until) = self.long_wait(&numbers) {
+                        if self.has_partial_lines() {
+                            self.leave(ticket, &Wait::<Vec<u32>>::LinesEnded).await?;
+                            self.flush_partial_lines();
+                        }
+                        return Err(Interruption::Suspend { until }.into());
+                    }
+                    let waited = pollables.iter().map(again).collect();
+                    let ready = Host::poll(&mut self.table, waited).await?;
+                    let over = Wait::Over(ready);
+                    self.leave(ticket, &over).await?;
+                    let Wait::Over(ready) = over else { continue };
+                    return Ok(ready);
+                }
             }
         }
     }
@@ -41,12 +65,21 @@ impl HostPollable for WorkerState {
 
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         let function = "wasi:io/poll.pollable.block";
-        match self.enter(Category::ReadLocal, function, &pollable.rep()).await? {
-            Entered::Replayed(()) => Ok(()),
-            Entered::Live(ticket) => {
-                self.leave_memory_if_long(&[pollable.rep()])?;
-                HostPollable::block(&mut self.table, again(&pollable)).await?;
-                self.leave(ticket, &()).await
+        loop {
+            match self.enter(Category::ReadLocal, function, &pollable.rep()).await? {
+                Entered::Replayed(Wait::Over(())) => return Ok(()),
+                Entered::Replayed(Wait::LinesEnded) => self.flush_partial_lines(),
+                Entered::Live(ticket) => {
+                    if let Some(until) = self.long_wait(&[pollable.rep()]) {
+                        if self.has_partial_lines() {
+                            self.leave(ticket, &Wait::<()>::LinesEnded).await?;
+                            self.flush_partial_lines();
+                        }
+                        return Err(Interruption::Suspend { until }.into());
+                    }
+                    HostPollable::block(&mut self.table, again(&pollable)).await?;
+                    return self.leave(ticket, &Wait::Over(())).await;
+                }
             }
         }
     }
@@ -65,17 +98,14 @@ impl HostPollable for WorkerState {
 }
 
 impl WorkerState {
-    /// Ends the execution if it would do nothing for long but wait for timers. It is loaded again at the deadline, and
-    /// replay meets the same call without an outcome, which then waits for what is left.
-    fn leave_memory_if_long(&self, pollables: &[u32]) -> Result<(), Interruption> {
-        let Some(deadline) = self.guest.resources.earliest_deadline(pollables) else {
-            return Ok(());
-        };
+    /// Whether the execution would do nothing for long but wait for timers, and until when: then it leaves memory. It
+    /// is loaded again at the deadline, and replay meets the same call without an outcome, which waits for what is left.
+    fn long_wait(&self, pollables: &[u32]) -> Option<Option<Timestamp>> {
+        let deadline = self.guest.resources.earliest_deadline(pollables)?;
         if Self::until(deadline) <= self.environment.suspend_after {
-            return Ok(());
+            return None;
         }
         // The end of time never comes, so no timer need be kept for it.
-        let until = (deadline < Timestamp(u64::MAX)).then_some(deadline);
-        Err(Interruption::Suspend { until })
+        Some((deadline < Timestamp(u64::MAX)).then_some(deadline))
     }
 }

@@ -6,9 +6,9 @@ use everlog_oplog::{Divergence, Failure, FailureKind, Index, Verdict};
 use everlog_store::StoreError;
 use wasmtime::component::Type;
 
-use super::execute::{self, End};
+use super::execute::{self, End, Stop};
 use super::guest::{ResourceEvent, Returned};
-use super::message::{InvocationResult, answer};
+use super::message::{Control, InvocationResult, answer};
 use super::task::{Flow, Task};
 use super::{front, load};
 use crate::durable::Recorder;
@@ -28,14 +28,17 @@ impl Task {
             End::Diverged(divergence) => self.stall(recorder, &divergence).await,
             End::Suspended { until } => {
                 recorder.with(|journal, now| journal.suspend(until, now));
-                self.reopen().await
+                if self.is_left_alone(until) { self.leave().await } else { self.reopen().await }
             }
             End::Exited { code } => self.exit(recorder, code).await,
             End::Jumped => self.reopen().await,
             End::StoreFailed(error) => self.store_failed(error).await,
             End::Stopped(stop) => {
                 self.guest = None;
-                if let Flow::Leave = self.reopen().await {
+                // An interruption is written behind what the cut-off execution has left; the others look after that.
+                if let Stop::Control(Control::Interrupt, _) = &stop
+                    && self.reopen().await == Flow::Leave
+                {
                     return Flow::Leave;
                 }
                 Box::pin(self.stop(stop)).await

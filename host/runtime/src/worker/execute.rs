@@ -65,8 +65,13 @@ pub(crate) async fn run(
             },
             message = mailbox.recv() => match message {
                 Some(message) => {
-                    if let Taken::Stop(stop) = front.take_in(recorder, message).await {
-                        return End::Stopped(stop);
+                    match front.take_in(recorder, message).await {
+                        // It goes on already.
+                        Taken::Stop(Stop::Control(Control::Resume, reply)) => {
+                            let _ = reply.send(Ok(()));
+                        }
+                        Taken::Stop(stop) => return End::Stopped(stop),
+                        Taken::Done | Taken::Evict => {}
                     }
                 }
                 None => return End::Stopped(Stop::Shutdown),

@@ -197,10 +197,10 @@ impl Task {
     }
 
     async fn wait(&mut self, until: Option<Timestamp>) -> Flow {
-        let callers = self.front.desk.has_callers();
-        if !callers && self.mailbox.is_empty() && self.is_far(until) {
+        if until.is_some() && self.is_left_alone(until) {
             return self.leave().await;
         }
+        let callers = self.front.desk.has_callers();
         self.handle.touch(clock::now());
         self.handle.busy.store(callers, Ordering::Relaxed);
         let due = async {
@@ -224,12 +224,11 @@ impl Task {
         }
     }
 
-    /// Whether a wait is so long that the worker had better leave memory.
-    fn is_far(&self, until: Option<Timestamp>) -> bool {
-        let wait = |until: Timestamp| until.0.saturating_sub(clock::now().0);
-        until.is_some_and(|until| {
-            Duration::from_nanos(wait(until)) > self.shared.config.suspend_after
-        })
+    /// Whether nobody waits, and the worker itself waits so long (`None`: for an event) that it had better leave memory.
+    pub(super) fn is_left_alone(&self, until: Option<Timestamp>) -> bool {
+        let wait = |until: Timestamp| Duration::from_nanos(until.0.saturating_sub(clock::now().0));
+        let far = until.is_none_or(|until| wait(until) > self.shared.config.suspend_after);
+        far && self.mailbox.is_empty() && !self.front.desk.has_callers()
     }
 
     async fn take_in(&mut self, message: Message) -> Flow {

@@ -57,7 +57,8 @@ impl Guest {
         store.set_fuel(u64::MAX)?;
         store.fuel_async_yield_interval(Some(FUEL_BETWEEN_YIELDS))?;
         let instance = version.pre.instantiate_async(&mut store).await?;
-        Ok(Self { store, instance, version, handles: HandleTable::default() })
+        let handled = Arc::clone(&version);
+        Ok(Self { store, instance, version, handles: HandleTable::new(handled) })
     }
 
     /// The host functions' state.
@@ -231,14 +232,9 @@ impl Guest {
     }
 
     fn note_lifted(&mut self, params: &str, events: &mut Vec<ResourceEvent>) {
-        let exports = &self.version.exports;
         for (id, ty) in self.handles.take_lifted() {
-            let resource = exports.resource_of(&ty).map(|id| exports.resource(id).name.clone());
-            events.push(ResourceEvent::Created {
-                id,
-                resource: resource.unwrap_or_default(),
-                params: params.to_owned(),
-            });
+            let resource = self.handles.name_of(&ty);
+            events.push(ResourceEvent::Created { id, resource, params: params.to_owned() });
         }
     }
 }

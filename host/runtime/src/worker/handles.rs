@@ -1,9 +1,11 @@
 //! Resources that the guest exports and that callers hold: numbers outside, handles inside.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use wasmtime::component::{ResourceAny, ResourceType};
 
+use crate::component::ComponentVersion;
 use crate::exports::ResourceId;
 use crate::value::{HandleError, Handles, Ownership};
 
@@ -14,8 +16,8 @@ struct Held {
 }
 
 /// All held resources of one instance. Numbers are drawn in order, so that replay draws the same.
-#[derive(Default)]
 pub(crate) struct HandleTable {
+    version: Arc<ComponentVersion>,
     held: BTreeMap<u64, Held>,
     last: u64,
     /// The resources that callers name by their constructor's arguments.
@@ -27,6 +29,25 @@ pub(crate) struct HandleTable {
 }
 
 impl HandleTable {
+    /// No resources yet, of an instance of `version`.
+    pub(crate) fn new(version: Arc<ComponentVersion>) -> Self {
+        Self {
+            version,
+            held: BTreeMap::new(),
+            last: 0,
+            indexed: HashMap::new(),
+            taken: Vec::new(),
+            lifted: Vec::new(),
+        }
+    }
+
+    /// What the component calls a resource type.
+    pub(crate) fn name_of(&self, ty: &ResourceType) -> String {
+        let exports = self.version.exports();
+        let known = exports.resource_of(ty).map(|id| exports.resource(id).name.clone());
+        known.unwrap_or_else(|| "resource of another component".to_owned())
+    }
+
     /// The resource that was made with these arguments.
     pub(crate) fn find(&self, resource: ResourceId, key: &str) -> Option<u64> {
         self.indexed.get(&(resource, key.to_owned())).copied()
@@ -82,8 +103,8 @@ impl Handles for HandleTable {
         if held.ty != *ty {
             return Err(HandleError::WrongResource {
                 id,
-                expected: "resource of the parameter's type".to_owned(),
-                found: "resource of another type".to_owned(),
+                expected: self.name_of(ty),
+                found: self.name_of(&held.ty),
             });
         }
         let any = held.any;

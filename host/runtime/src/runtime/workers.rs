@@ -48,7 +48,8 @@ impl Runtime {
         described(worker, status)
     }
 
-    /// Up to `limit` workers, of one component or all, in the order of component UUID and name, behind `after`.
+    /// Up to `limit` workers, of one component or all, in the order of component UUID and name, behind `after`;
+    /// none only where the list ends. Damaged workers are left out.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -65,14 +66,28 @@ impl Runtime {
         if let Some(after) = after {
             range.start = Bound::Excluded(after.key()?.as_bytes().to_vec());
         }
-        let page = self.shared.store.scan(spaces::WORKERS, range, Order::Forward, limit).await?;
-        let mut workers = Vec::with_capacity(page.len());
-        for (key, _) in page {
-            let Some(worker) = WorkerId::from_key(&key) else { continue };
+        loop {
+            let store = &self.shared.store;
+            let page = store.scan(spaces::WORKERS, range.clone(), Order::Forward, limit).await?;
+            let Some((last, _)) = page.last() else { return Ok(Vec::new()) };
+            range.start = Bound::Excluded(last.clone());
+            let workers = self.metadata_of(page.iter().map(|(key, _)| key.as_slice())).await?;
+            if !workers.is_empty() {
+                return Ok(workers);
+            }
+        }
+    }
+
+    /// The metadata of the workers with these keys. One damaged worker must not hide the others.
+    async fn metadata_of(
+        &self,
+        keys: impl Iterator<Item = &[u8]>,
+    ) -> Result<Vec<WorkerMetadata>, WorkerError> {
+        let mut workers = Vec::new();
+        for worker in keys.filter_map(WorkerId::from_key) {
             match self.worker(&worker).await {
                 Ok(metadata) => workers.push(metadata),
                 Err(WorkerError::NotFound { .. }) => {}
-                // One damaged worker must not hide the others.
                 Err(error @ WorkerError::CorruptLog { .. }) => {
                     tracing::error!(%error, "a worker is left out of the list");
                 }

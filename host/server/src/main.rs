@@ -1,8 +1,7 @@
 //! The everlog binary: the server, and the command line that speaks to one.
 //!
 //! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`]
-//! turns
-//! WIT values into JSON and back, [`config`] and [`telemetry`] are what an operator sets and sees.
+//! turns WIT values into JSON and back, [`config`] and [`telemetry`] are what an operator sets and sees.
 
 mod cli;
 mod client;
@@ -18,6 +17,9 @@ mod values;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {

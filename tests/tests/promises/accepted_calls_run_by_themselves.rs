@@ -62,3 +62,22 @@ async fn calls_wait_their_turn_and_can_be_withdrawn() {
     let delete = |key: String| send(worker.request(Method::DELETE, &["invocations", &key]));
     delete(running).await.expect(409);
 }
+
+#[tokio::test]
+async fn also_one_that_a_caller_was_waiting_for() {
+    let mut server = Server::start().await;
+    let worker = server.deploy(&fixtures::SLEEPER).await.worker("s");
+    worker.start("sleep-for", json!([2_000])).await;
+    let request = || worker.invocation("awakenings", &json!([])).header("Idempotency-Key", "q");
+    let waiting = tokio::spawn(everlog_tests::api::try_send(request()));
+    everlog_tests::wait::until("the call waits in memory", async || {
+        let metadata = worker.metadata().await;
+        metadata["pendingInvocations"].to_string().contains("\"q\"").then_some(())
+    })
+    .await;
+    let accepted = send(request().header("Prefer", "respond-async")).await;
+    accepted.expect(202);
+    server.restart_after_kill().await;
+    assert!(waiting.await.expect("no panic").is_err(), "the caller lost its connection");
+    assert_eq!(worker.outcome("q").await["result"], 1);
+}

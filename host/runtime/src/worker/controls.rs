@@ -61,20 +61,21 @@ impl Task {
     }
 
     /// Removes the worker and all that it owned.
-    pub(super) async fn remove(&mut self) -> Flow {
+    pub(super) async fn remove(&mut self) -> Result<(), WorkerError> {
         self.guest = None;
-        let Some(recorder) = self.recorder.take() else { return Flow::Leave };
+        let Some(recorder) = self.recorder.take() else { return Ok(()) };
         let _ = recorder.gate().await;
         let worker = self.front.label.to_string();
-        let error = match remove_records(&*self.shared.store, &self.front.key, &recorder).await {
-            Ok(()) => InvokeError::Deleted { worker },
-            Err(error) => error.into(),
-        };
+        let removed = remove_records(&*self.shared.store, &self.front.key, &recorder).await;
+        if let Err(error) = removed {
+            self.front.desk.refuse_all(&error.clone().into());
+            return Err(error.into());
+        }
         if let Err(error) = self.shared.files.remove(&self.front.worker) {
             tracing::warn!(worker = %self.front.label, %error, "the worker's files could not be removed");
         }
-        self.front.desk.refuse_all(&error);
-        Flow::Leave
+        self.front.desk.refuse_all(&InvokeError::Deleted { worker });
+        Ok(())
     }
 }
 

@@ -162,6 +162,17 @@ impl Desk {
         self.current = Some(Current { key, fingerprint, keyed, callers });
     }
 
+    /// Takes a call that waits in memory out of the queue, for the log to keep it; returns its caller.
+    pub(crate) fn take_direct(&mut self, key: &str) -> Option<Reply<Outcome>> {
+        let place = self.ready.iter().position(
+            |waiting| matches!(waiting, Waiting::Direct { call, .. } if call.key == key),
+        )?;
+        match self.ready.remove(place)? {
+            Waiting::Direct { reply, .. } => Some(reply),
+            Waiting::Accepted { .. } => None,
+        }
+    }
+
     /// Takes an accepted invocation out of the queue.
     pub(crate) fn withdraw(&mut self, accepted: Index) {
         self.scheduled.retain(|(_, index)| *index != accepted);

@@ -183,7 +183,11 @@ impl Task {
         let begun = recorder.with(|journal, _| {
             journal.status().current().map(|current| (current.started, current.fingerprint))
         });
-        let Some(current) = self.front.desk.current.take() else { return };
+        let current = self.front.desk.current.take();
+        let Some(current) = current else {
+            let _ = recorder.gate().await;
+            return;
+        };
         let changes = match begun {
             Some((begun, fingerprint)) => {
                 let record = InvocationRecord { fingerprint, begun, ended: Some(ended) };

@@ -84,11 +84,13 @@ impl Front {
     }
 
     async fn invoke(&mut self, recorder: &Arc<Recorder>, call: Box<Call>, reply: Reply<Outcome>) {
-        self.nudged = true;
         if call.keyed {
             match self.find(recorder, &call.key, Some(call.fingerprint)).await {
                 Ok(Found::Unknown) => {}
-                Ok(Found::Waiting) => return self.desk.join(&call.key, reply),
+                Ok(Found::Waiting) => {
+                    self.nudged = true;
+                    return self.desk.join(&call.key, reply);
+                }
                 Ok(Found::Ended(status)) => {
                     return answer(vec![reply], &outcome(&call.key, status));
                 }
@@ -97,7 +99,10 @@ impl Front {
         }
         match self.refusal(recorder) {
             Some(error) => answer(vec![reply], &Err(error)),
-            None => self.desk.direct(call, reply),
+            None => {
+                self.nudged = true;
+                self.desk.direct(call, reply);
+            }
         }
     }
 
@@ -112,15 +117,19 @@ impl Front {
             true => self.find(recorder, &call.key, Some(call.fingerprint)).await,
             false => Ok(Found::Unknown),
         };
-        let refusal = match found {
-            Ok(Found::Unknown) => self.refusal(recorder).map(Err),
-            Ok(Found::Waiting | Found::Ended(_)) => Some(Ok(())),
-            Err(error) => Some(Err(error)),
+        let direct = match found {
+            Ok(Found::Unknown) => match self.refusal(recorder) {
+                None => None,
+                Some(error) => return drop(reply.send(Err(error))),
+            },
+            Ok(Found::Ended(_)) => return drop(reply.send(Ok(()))),
+            // Accepted means durable: what waits in memory only goes to the log, what is in the log to the disk.
+            Ok(Found::Waiting) => match self.desk.take_direct(&call.key) {
+                Some(caller) => Some(caller),
+                None => return self.confirm(recorder, reply),
+            },
+            Err(error) => return drop(reply.send(Err(error))),
         };
-        if let Some(answer) = refusal {
-            let _ = reply.send(answer);
-            return;
-        }
         let request = match self.payload(call.request.clone()).await {
             Ok(request) => request,
             Err(error) => return drop(reply.send(Err(error))),
@@ -135,6 +144,18 @@ impl Front {
             Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
         );
         self.desk.accepted(index, due);
+        if let Some(caller) = direct {
+            self.desk.join(&key, caller);
+        }
+    }
+
+    /// Answers once everything recorded so far is on disk.
+    fn confirm(&mut self, recorder: &Arc<Recorder>, reply: Reply<Result<(), InvokeError>>) {
+        self.nudged = true;
+        recorder.flush_with(
+            Vec::new(),
+            Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
+        );
     }
 
     async fn query(
@@ -182,11 +203,17 @@ impl Front {
         let reason = "cancelled by a caller";
         let index = recorder.with(|journal, now| journal.cancel(&key, reason, now));
         self.desk.withdraw(accepted);
-        answer(self.desk.take_joined(&key), &Err(InvokeError::Cancelled { key: key.clone() }));
+        let joined = self.desk.take_joined(&key);
         let record = InvocationRecord { fingerprint, begun: accepted, ended: Some(index) };
         recorder.flush_with(
             vec![record.put(&self.key, &key)],
-            Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
+            Box::new(move |result| {
+                let told = result
+                    .clone()
+                    .map_or_else(InvokeError::from, |()| InvokeError::Cancelled { key });
+                answer(joined, &Err(told));
+                let _ = reply.send(result.map_err(InvokeError::from));
+            }),
         );
     }
 

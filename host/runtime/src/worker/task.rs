@@ -155,7 +155,11 @@ impl Task {
                 Plan::Start(waiting) => self.start(waiting).await,
                 Plan::Resume => self.resume(None),
                 Plan::Wait { until } => self.wait(until).await,
-                Plan::Remove => self.remove().await,
+                Plan::Remove => {
+                    // What can't be removed now is found, and removed, when the worker is next loaded.
+                    let _ = self.remove().await;
+                    Flow::Leave
+                }
             };
             if flow == Flow::Leave {
                 return;
@@ -341,9 +345,8 @@ impl Task {
                 }
             }
             Stop::Control(Control::Delete, reply) => {
-                let flow = self.remove().await;
-                let _ = reply.send(Ok(()));
-                flow
+                let _ = reply.send(self.remove().await);
+                Flow::Leave
             }
         }
     }

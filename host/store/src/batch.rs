@@ -91,9 +91,24 @@ impl Change {
     }
 }
 
+/// What a record must hold for a batch to be stored: compare-and-swap for records that many write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// The record's name space.
+    pub space: Space,
+    /// At most [`MAX_RECORD_KEY_BYTES`].
+    pub key: Vec<u8>,
+    /// The whole value; `None`: there must be no such record.
+    pub value: Option<Vec<u8>>,
+}
+
 /// What is stored together or not at all, and becomes visible at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
+    /// Compared with what is stored by the batches before this one, whatever this one changes. If
+    /// one does not hold, the whole batch fails with [`StoreError::Unexpected`] and nothing of it is
+    /// stored.
+    pub expectations: Vec<Expectation>,
     /// At most one per worker.
     pub appends: Vec<Append>,
     /// Applied in order: of two changes of one record the later one counts.
@@ -115,8 +130,8 @@ impl Batch {
         for (position, append) in self.appends.iter().enumerate() {
             self.validate_append(position, append)?;
         }
-        for change in &self.changes {
-            let (space, key) = change.target();
+        let expected = self.expectations.iter().map(|expected| (expected.space, &*expected.key));
+        for (space, key) in expected.chain(self.changes.iter().map(Change::target)) {
             limit("bytes of a record key", MAX_RECORD_KEY_BYTES, key.len())?;
             if space == Space::RESERVED {
                 return Err(invalid("space 255 is the store's own".into()));
@@ -133,7 +148,12 @@ impl Batch {
             Change::Delete { key, .. } => key.len(),
         });
         let deletions = self.delete_logs.iter().map(|worker| worker.as_bytes().len());
-        appends.chain(changes).chain(deletions).map(|bytes| bytes + ITEM_OVERHEAD_BYTES).sum()
+        let expectations = self
+            .expectations
+            .iter()
+            .map(|Expectation { key, value, .. }| key.len() + value.as_ref().map_or(0, Vec::len));
+        let items = appends.chain(changes).chain(deletions).chain(expectations);
+        items.map(|bytes| bytes + ITEM_OVERHEAD_BYTES).sum()
     }
 
     fn validate_append(&self, position: usize, append: &Append) -> Result<(), StoreError> {

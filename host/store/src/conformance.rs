@@ -15,9 +15,13 @@ use futures::channel::oneshot;
 use futures::future::join_all;
 
 use crate::{
-    Append, Batch, Change, Digest, Health, KeyRange, KeyValue, LogRecord, MAX_BATCH_BYTES,
-    MAX_RECORD_KEY_BYTES, Order, Space, Store, StoreError, WorkerKey, commit,
+    Append, Batch, Change, Digest, Expectation, Health, KeyRange, KeyValue, LogRecord,
+    MAX_BATCH_BYTES, MAX_RECORD_KEY_BYTES, Order, Space, Store, StoreError, WorkerKey, commit,
 };
+
+mod expectations;
+
+pub use expectations::*;
 
 /// Makes a `#[tokio::test]` of each function in this module. `$open` is the path of an
 /// `async fn() -> (Guard, Arc<dyn Store>)`.
@@ -27,6 +31,9 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@tests $open:
             an_append_must_continue_its_oplog
             a_refused_batch_changes_nothing
+            an_expectation_must_hold
+            expectations_see_what_waits_before_them
+            of_many_that_expect_the_same_one_wins
             a_contradictory_batch_is_refused
             batches_of_one_thread_take_effect_in_order
             batches_that_wait_together_see_each_other
@@ -87,6 +94,10 @@ fn put(space: Space, key: &str, value: &str) -> Change {
 
 fn delete(space: Space, key: &str) -> Change {
     Change::Delete { space, key: key.into() }
+}
+
+fn expect(space: Space, key: &str, value: Option<&str>) -> Expectation {
+    Expectation { space, key: key.into(), value: value.map(Into::into) }
 }
 
 async fn store_all(store: &dyn Store, batches: Vec<Batch>) {
@@ -153,6 +164,7 @@ pub async fn a_refused_batch_changes_nothing(store: Arc<dyn Store>) {
         appends: vec![append("new", 1, 1), append("old", 7, 7)],
         changes: vec![put(RED, "key", "value")],
         delete_logs: vec![worker("other")],
+        ..Batch::default()
     };
     assert!(matches!(commit(&*store, batch).await, Err(StoreError::Conflict { .. })));
     assert_eq!(store.last_index(&worker("new")).await.unwrap(), None);
@@ -173,6 +185,7 @@ pub async fn a_contradictory_batch_is_refused(store: Arc<dyn Store>) {
         appends(vec![append("a", 2, 1)]),
         appends(vec![append("a", 1, 1), append("a", 2, 2)]),
         changes(vec![put(Space::RESERVED, "key", "value")]),
+        Batch { expectations: vec![expect(Space::RESERVED, "key", None)], ..Batch::default() },
         both,
     ];
     for batch in invalid {
@@ -181,7 +194,9 @@ pub async fn a_contradictory_batch_is_refused(store: Arc<dyn Store>) {
     }
     let long_key = "k".repeat(MAX_RECORD_KEY_BYTES + 1);
     let huge = Append::new(worker("a"), 1, 1, vec![0; MAX_BATCH_BYTES]);
-    for batch in [changes(vec![put(RED, &long_key, "")]), appends(vec![huge])] {
+    let expectations = vec![expect(RED, &long_key, None)];
+    let long_expectation = Batch { expectations, ..Batch::default() };
+    for batch in [changes(vec![put(RED, &long_key, "")]), appends(vec![huge]), long_expectation] {
         let outcome = commit(&*store, batch).await;
         assert!(matches!(outcome, Err(StoreError::Limit { .. })), "{outcome:?}");
     }

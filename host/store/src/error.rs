@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::WorkerKey;
+use crate::{Space, WorkerKey};
 
 /// What can go wrong in a store. Cheap to clone, since one failed sync fails every batch that
 /// waited for it.
@@ -21,6 +21,25 @@ pub enum StoreError {
         expected: u64,
         /// The first index of the append.
         found: u64,
+    },
+
+    /// A record does not hold what the batch expects: somebody else wrote it.
+    #[error(
+        "record {} of space {} {}, but the batch expects {}; read it again",
+        key.escape_ascii(),
+        space.number(),
+        held(found.as_deref()),
+        wanted(expected.as_deref())
+    )]
+    Unexpected {
+        /// The record's name space.
+        space: Space,
+        /// The record's key.
+        key: Vec<u8>,
+        /// What the batch expects; `None`: no such record.
+        expected: Option<Vec<u8>>,
+        /// What is stored; `None`: there is no such record.
+        found: Option<Vec<u8>>,
     },
 
     /// The batch contradicts itself.
@@ -106,6 +125,25 @@ pub enum StoreError {
     /// The store was closed before the batch was stored.
     #[error("the store is closed; the batch was not stored")]
     Closed,
+}
+
+/// How much of a value a message shows.
+const SHOWN_VALUE_BYTES: usize = 32;
+
+fn held(value: Option<&[u8]>) -> String {
+    value.map_or("does not exist".into(), |value| format!("holds {}", shown(value)))
+}
+
+fn wanted(value: Option<&[u8]>) -> String {
+    value.map_or("none".into(), shown)
+}
+
+fn shown(value: &[u8]) -> String {
+    let length = value.len();
+    match value.get(..SHOWN_VALUE_BYTES) {
+        None => format!("\"{}\"", value.escape_ascii()),
+        Some(head) => format!("\"{}\"… ({length} bytes)", head.escape_ascii()),
+    }
 }
 
 /// An error with its causes, in one line.

@@ -4,7 +4,8 @@
 //! engine implements [`Store`]; everything that has to be true of every engine is in the
 //! `conformance` module (feature `conformance`).
 //!
-//! - [`Batch`]: appends to oplogs, changes of records and deletions of oplogs, atomic as a whole.
+//! - [`Batch`]: appends to oplogs, changes of records and deletions of oplogs, atomic as a whole, and
+//!   what records must hold for it to be stored.
 //! - [`Store::submit`]: hands a batch over; its callback runs once the batch is durable. Batches
 //!   that wait together share one sync.
 //! - [`EmbeddedStore`]: the engine inside the process, for one node.
@@ -22,7 +23,7 @@ mod worker_key;
 pub mod conformance;
 pub mod embedded;
 
-pub use batch::{Append, Batch, Change, MAX_BATCH_BYTES, MAX_RECORD_KEY_BYTES, Space};
+pub use batch::{Append, Batch, Change, Expectation, MAX_BATCH_BYTES, MAX_RECORD_KEY_BYTES, Space};
 pub use digest::{Digest, ParseDigestError};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use error::StoreError;

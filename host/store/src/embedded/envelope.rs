@@ -22,6 +22,13 @@ pub(super) struct Sealed {
     pub(super) check: u64,
 }
 
+impl Sealed {
+    /// What was wrapped.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.bytes[HEADER_BYTES..]
+    }
+}
+
 /// Wraps the concatenation of `parts`, to be stored under `key`.
 pub(super) fn seal(key: &[u8], parts: &[&[u8]]) -> Sealed {
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -67,6 +74,7 @@ mod tests {
     fn what_is_sealed_opens_with_its_key_only() {
         let sealed = seal(b"key", &[b"pay", b"load"]);
         assert_eq!(open(b"key", &sealed.bytes), Ok((&b"payload"[..], sealed.check)));
+        assert_eq!(sealed.payload(), b"payload");
         assert!(open(b"kez", &sealed.bytes).unwrap_err().contains("checksum"));
     }
 

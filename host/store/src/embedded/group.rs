@@ -11,7 +11,7 @@ use super::keys::{log_key, record_key};
 use super::marks::{Frame, Mark, Marks};
 use super::tables::{Item, LogTail, Tables};
 use crate::error::describe;
-use crate::{Append, Batch, Change, Space, StoreError, WorkerKey};
+use crate::{Append, Batch, Change, Expectation, Space, StoreError, WorkerKey};
 
 /// How often a writer that is held back looks whether the tables have caught up.
 const CONGESTION_POLL: Duration = Duration::from_millis(2);
@@ -69,6 +69,21 @@ impl GroupWriter {
             return Ok(());
         }
         Err(StoreError::Conflict { worker: worker.clone(), expected, found: *first })
+    }
+
+    /// Checks that a record holds what is expected, as this group leaves it so far.
+    fn compare(&self, expectation: &Expectation) -> Result<(), StoreError> {
+        let Expectation { space, key, value: expected } = expectation;
+        let place = record_key(*space, key);
+        let found = match self.group.records.get(&place) {
+            Some(pending) => pending.as_ref().map(|sealed| sealed.payload().to_vec()),
+            None => self.tables.get(&place)?.map(|(value, _)| value),
+        };
+        if found == *expected {
+            return Ok(());
+        }
+        let (space, key, expected) = (*space, key.clone(), expected.clone());
+        Err(StoreError::Unexpected { space, key, expected, found })
     }
 
     /// The last stored index of `worker`, 0 for an empty oplog. `first` is only a hint how to find
@@ -135,6 +150,8 @@ impl Sink for GroupWriter {
             return Acceptance::NextGroup(batch);
         }
         let guarded = batch.appends.iter().try_for_each(|append| self.guard(append));
+        let guarded = guarded
+            .and_then(|()| batch.expectations.iter().try_for_each(|record| self.compare(record)));
         let deletions = guarded.and_then(|()| {
             let workers = batch.delete_logs.iter();
             workers.map(|worker| Ok((worker.clone(), self.tables.log_keys(worker)?))).collect()

@@ -23,5 +23,6 @@ pub mod process;
 pub mod reply;
 pub mod seed;
 pub mod server;
+pub mod story;
 pub mod wait;
 pub mod worker;

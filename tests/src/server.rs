@@ -1,7 +1,7 @@
 //! A server under test: the real binary on a free port with a data directory of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use rand::Rng as _;
 use tempfile::TempDir;
@@ -20,6 +20,10 @@ const START_ATTEMPTS: u32 = 5;
 
 /// How many lines of the server's own log a failing test shows.
 const LOG_LINES_SHOWN: usize = 60;
+
+/// What a server has left on disk. Dropping it removes it.
+#[derive(Debug)]
+pub struct StoppedData(TempDir);
 
 /// A running server. Dropping it kills it and removes its data.
 #[derive(Debug)]
@@ -42,9 +46,24 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_with(flags: &[&str]) -> Self {
+        Self::start_on(None, flags).await
+    }
+
+    /// Starts a server on a copy of the data that another server, stopped since, has left.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_on_copy(data: &StoppedData, flags: &[&str]) -> Self {
+        Self::start_on(Some(data), flags).await
+    }
+
+    async fn start_on(data: Option<&StoppedData>, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         for _ in 0..START_ATTEMPTS {
             let directory = TempDir::with_prefix("everlog-test-").expect("a temporary directory");
+            if let Some(StoppedData(original)) = data {
+                copy(&data_directory(original.path()), &data_directory(directory.path()));
+            }
             let port = free_port();
             let process = spawn(port, directory.path(), &flags);
             let api = Api::new(port);
@@ -103,6 +122,13 @@ impl Server {
     pub async fn start_again_with(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         self.start_again().await;
+    }
+
+    /// Stops the server and keeps what it stored, to be copied.
+    pub async fn into_data(mut self) -> StoppedData {
+        self.terminate().await;
+        let empty = TempDir::with_prefix("everlog-test-").expect("a temporary directory");
+        StoppedData(std::mem::replace(&mut self.directory, empty))
     }
 
     /// Tells whether the process has ended.
@@ -166,6 +192,11 @@ fn spawn(port: u16, directory: &Path, flags: &[String]) -> Process {
             .stdout(log)
             .stderr(errors),
     )
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot copy {}", from.display());
 }
 
 fn data_directory(directory: &Path) -> PathBuf {

@@ -84,16 +84,25 @@ impl Worker {
         arguments: Value,
         key: &str,
     ) -> Value {
+        self.ask_until_answered(function, arguments, key).await.expect(200)
+    }
+
+    /// Invokes a function under an idempotency key, again and again while the server is down, until
+    /// there is an answer, whatever it is.
+    ///
+    /// # Panics
+    /// If none comes within [`wait::PATIENCE`].
+    pub async fn ask_until_answered(&self, function: &str, arguments: Value, key: &str) -> Reply {
         let stopwatch = wait::Stopwatch::start();
         while stopwatch.elapsed() < wait::PATIENCE {
             if let Ok(reply) = self.try_invoke_with_key(function, arguments.clone(), key).await
                 && reply.status != 503
             {
-                return reply.expect(200);
+                return reply;
             }
             wait::pause(ASK_AGAIN_AFTER).await;
         }
-        panic!("{function} under key {key} was not acknowledged within {:?}", wait::PATIENCE);
+        panic!("{function} under key {key} was not answered within {:?}", wait::PATIENCE);
     }
 
     /// Has a call accepted that runs by itself, and returns its idempotency key.

@@ -1,62 +1,195 @@
 //! The process stops, as if killed, after the first entry it stored, after the second, and so on
-//! through a whole piece of work. Each time the next start ends the work as if nothing had happened.
+//! through a whole story of each guest. Each time the next start ends it as if nothing had happened:
+//! same answers, same lines, same status, and the same again when every call is repeated under its
+//! key.
 
-use everlog_tests::worker::Worker;
-use everlog_tests::{fixtures, server::Server, wait};
+use everlog_tests::fixtures;
+use everlog_tests::story::{Story, Telling};
 use serde_json::{Value, json};
 
-/// Calls of one piece of work.
-const ROUNDS: u32 = 3;
+/// Retries without waiting long, for stories in which a guest fails.
+const QUICK_RETRIES: [&str; 4] = ["--retry-min-delay", "1ms", "--retry-max-delay", "2ms"];
 
-/// More entries than the work makes; reached only if the drill never fires.
-const ENTRIES_MAX: u32 = 200;
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Chance and clock differ from telling to telling, but what was answered stays the truth: the last
+/// answer, from memory, holds all that the others told.
+fn assert_remembers(told: &Telling, undisturbed: &Telling, context: &str) {
+    let (remembered, others) = told.answers.split_last().expect("answers");
+    let all: Vec<Value> = others.iter().flat_map(|answer| list(answer).to_vec()).collect();
+    assert_eq!(list(remembered), all, "{context}");
+    assert_eq!(told.answers.len(), undisturbed.answers.len(), "{context}");
+    assert_eq!(told.status, undisturbed.status, "{context}");
+}
+
+/// Indices in the log depend on where it was cut off; all else is the same.
+fn assert_ends_alike(told: &Telling, undisturbed: &Telling, context: &str) {
+    let problems = |telling: &Telling| {
+        telling.answers.iter().map(|answer| answer["code"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(told), problems(undisturbed), "{context}");
+    assert_eq!(told.messages, undisturbed.messages, "{context}");
+    assert_eq!(told.status, undisturbed.status, "{context}");
+}
 
 #[tokio::test]
-async fn in_calls_that_use_clock_random_files_output_and_sleep() {
-    let mut survived = 0;
-    for entries in 1..ENTRIES_MAX {
-        if !survives_stop_after(entries).await {
-            break;
-        }
-        survived += 1;
-    }
-    let least = 3 * ROUNDS;
-    assert!((least..ENTRIES_MAX - 1).contains(&survived), "{survived} stops were survived");
+async fn of_plain_memory() {
+    let story = Story::of(&fixtures::COUNTER);
+    let story = story.call("add", json!([5])).call("add", json!([1])).call("get", json!([]));
+    story.survives_every_crash().await;
 }
 
-/// Works with a stop after so many entries; false if the work ended before it came.
-async fn survives_stop_after(entries: u32) -> bool {
-    let flag = entries.to_string();
-    // Every entry is made durable soon, so that the stops fall between any two of them.
-    let flags = ["--stop-after-entries", &flag, "--commit-interval", "1ms"];
-    let mut server = Server::start_with(&flags).await;
-    let worker = server.deploy(&fixtures::MIXER).await.worker("m");
-    let client = tokio::spawn(work(worker.clone()));
-    let stopped = wait::until("the server stops or the work is done", async || {
-        if server.has_ended() { Some(true) } else { client.is_finished().then_some(false) }
-    })
-    .await;
-    if stopped {
-        server.start_again_with(&[]).await;
-        let told = client.await.expect("no panic");
-        assert_same_story(&worker, told, entries).await;
-    }
-    stopped
+#[tokio::test]
+async fn of_resources() {
+    Story::of(&fixtures::CART)
+        .call("[constructor]cart", json!(["a"]))
+        .call("cart(\"b\").add-item", json!(["bread", 2]))
+        .call("cart(\"b\").items", json!([]))
+        .call("cart(\"b\").drop", json!([]))
+        .call("live-carts", json!([]))
+        .survives_every_crash()
+        .await;
 }
 
-async fn work(worker: Worker) -> Vec<Value> {
-    let mut told = Vec::new();
-    for round in 0..ROUNDS {
-        let key = format!("round-{round}");
-        told.push(worker.call_until_acknowledged("work", json!([round]), &key).await);
-    }
-    told
+#[tokio::test]
+async fn of_lists_and_variants() {
+    Story::of(&fixtures::TODO)
+        .call("add", json!(["buy milk", "high"]))
+        .call("give-up", json!([1, "no money"]))
+        .call("give-up", json!([1, "again"]))
+        .call("all", json!([false]))
+        .survives_every_crash()
+        .await;
 }
 
-async fn assert_same_story(worker: &Worker, told: Vec<Value>, entries: u32) {
-    let told = Value::from(told);
-    let context = format!("stopped after {entries} entries");
-    assert_eq!(worker.call("remembered", json!([])).await, told, "{context}");
-    assert_eq!(worker.call("written", json!([])).await, told, "{context}");
-    assert_eq!(Value::from(worker.messages().await), told, "{context}");
+#[tokio::test]
+async fn of_files() {
+    Story::of(&fixtures::FILES)
+        .call("create-directory", json!(["d"]))
+        .call("write", json!(["d/a", "one"]))
+        .call("append", json!(["d/a", " two"]))
+        .call("rename", json!(["d/a", "d/b"]))
+        .call("names", json!(["d"]))
+        .call("read", json!(["d/b"]))
+        .call("read", json!(["d/a"]))
+        .call("remove", json!(["d/b"]))
+        .call("remove-directory", json!(["d"]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_lines() {
+    Story::of(&fixtures::PRINTER)
+        .call("print", json!([["one", "two"]]))
+        .call("complain", json!([["three"]]))
+        .call("print-unfinished", json!(["four"]))
+        .call("count", json!([3, 1]))
+        .call("pause-within-line", json!([1]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_sleep_that_leaves_memory() {
+    Story::of(&fixtures::SLEEPER)
+        .call("sleep-often", json!([3, 30]))
+        .call("awakenings", json!([]))
+        .flags(&["--suspend-after", "10ms"])
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_chance() {
+    Story::of(&fixtures::RANDOM)
+        .call("draw", json!([2]))
+        .call("draw", json!([3]))
+        .call("remembered", json!([]))
+        .survives_every_crash_as(assert_remembers)
+        .await;
+}
+
+#[tokio::test]
+async fn of_clocks() {
+    Story::of(&fixtures::CLOCKS)
+        .call("wall", json!([2]))
+        .call("monotonic", json!([2]))
+        .call("remembered", json!([]))
+        .survives_every_crash_as(assert_remembers)
+        .await;
+}
+
+#[tokio::test]
+async fn of_chance_clock_files_lines_and_sleep_in_one_call() {
+    Story::of(&fixtures::MIXER)
+        .call("work", json!([0]))
+        .call("work", json!([1]))
+        .call("work", json!([2]))
+        .call("remembered", json!([]))
+        .call("written", json!([]))
+        .survives_every_crash_as(|told, _, context| {
+            let (lines, memories) = told.answers.split_at(3);
+            for memory in memories {
+                assert_eq!(list(memory), lines, "{context}");
+            }
+            let messages: Vec<Value> = told.messages.iter().cloned().map(Value::from).collect();
+            assert_eq!(messages, lines, "{context}");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn of_marks_regions_and_modes() {
+    let policy = json!({
+        "max-attempts": 7, "min-delay": 1_000_000, "max-delay": 2_000_000, "multiplier": 1.5,
+    });
+    Story::of(&fixtures::OPLOG_CONTROL)
+        .call("position", json!([]))
+        .call("nest-regions", json!([]))
+        .call("end-region-twice", json!([]))
+        .call("set-policy", json!([policy]))
+        .call("set-level", json!(["persist-remote-side-effects"]))
+        .call("key", json!([]))
+        .call("set-level", json!(["persist-nothing"]))
+        .call("key", json!([]))
+        .call("set-level", json!(["smart"]))
+        .call("set-idempotence", json!([false]))
+        .call("commit", json!([2]))
+        .call("policy", json!([]))
+        .survives_every_crash_as(assert_ends_alike)
+        .await;
+}
+
+#[tokio::test]
+async fn of_a_guest_that_fails_for_good() {
+    Story::of(&fixtures::TRAPPER)
+        .call("successes", json!([]))
+        .call("always-with-policy", json!([2, 1]))
+        .call("successes", json!([]))
+        .flags(&QUICK_RETRIES)
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_a_stack_that_overflows() {
+    Story::of(&fixtures::RECURSION)
+        .call("descend", json!([100]))
+        .call("overflow", json!([]))
+        .flags(&QUICK_RETRIES)
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_a_guest_that_exits() {
+    Story::of(&fixtures::EXITER)
+        .call("stay", json!([1]))
+        .call("leave", json!([3]))
+        .call("stay", json!([2]))
+        .survives_every_crash()
+        .await;
 }

@@ -5,6 +5,7 @@ mod environment;
 mod error;
 mod exit;
 mod filesystem;
+mod http;
 mod limiter;
 mod monotonic_clock;
 mod poll;
@@ -29,7 +30,7 @@ pub(crate) use registry::Recipe;
 pub(crate) use shared::SharedCount;
 pub(crate) use state::{HasWorker, WorkerEnvironment, WorkerState};
 
-/// Links everything that a component can import: WASI 0.2 without HTTP, and `golem:api`.
+/// Links everything that a component can import: WASI 0.2 and `golem:api`.
 pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
     io::poll::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
@@ -42,6 +43,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     add_cli_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
+    http::add_to_linker(linker)?;
     crate::golem::add_to_linker(linker)
 }
 

@@ -11,6 +11,7 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::sockets::{WasiSocketsCtx, WasiSocketsCtxView};
 
 use super::console::PartialLines;
+use super::http::Http;
 use super::limiter::{HostMemory, MemoryLimiter};
 use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
@@ -69,6 +70,8 @@ pub(crate) struct WorkerState {
     pub(crate) limiter: MemoryLimiter,
     /// wasmtime-wasi's settings for sockets, which allow nothing.
     sockets: WasiSocketsCtx,
+    /// Requests of the worker, and what wasmtime-wasi-http keeps for it.
+    pub(super) http: Http,
 }
 
 /// All per-worker host state that replay rebuilds, in one serialisable place, so that a snapshot can hold it.
@@ -111,7 +114,8 @@ impl WorkerState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let sockets = WasiSocketsCtx::default();
-        Self { table, recorder, guest, environment, files, limiter, sockets }
+        let http = Http::new();
+        Self { table, recorder, guest, environment, files, limiter, sockets, http }
     }
 
     /// wasmtime-wasi's own file calls, which keep a guest inside its directory.

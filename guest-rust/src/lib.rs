@@ -1,0 +1,79 @@
+#![doc = include_str!("../README.md")]
+
+// Generated code says `::everlog`, also in this crate.
+extern crate self as everlog;
+
+mod atomic;
+mod host;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod mock;
+mod modes;
+mod oplog;
+mod runtime;
+mod transaction;
+
+pub use atomic::{AtomicOperationGuard, atomically, atomically_async, mark_atomic_operation};
+/// Makes a function an operation of transactions.
+///
+/// The function takes any number of owned inputs (up to twelve) and returns a `Result`. It can
+/// still be called by itself; within a transaction it is called as a method of it:
+///
+/// ```
+/// use everlog::{fallible_transaction, golem_operation};
+///
+/// #[golem_operation(compensation = compensation_step)]
+/// fn transaction_step(step: u64) -> Result<bool, String> {
+///     println!("Step {step}");
+///     Ok(true)
+/// }
+///
+/// fn compensation_step(_: bool, step: u64) -> Result<(), String> {
+///     println!("Compensating step {step}");
+///     Ok(())
+/// }
+///
+/// let result = fallible_transaction(|tx| {
+///     tx.transaction_step(1)?;
+///     tx.transaction_step(2)?;
+///     Ok(11)
+/// });
+/// assert_eq!(result, Ok(11));
+/// ```
+///
+/// The compensation returns `Result<(), E>` with the operation's error type, and takes
+/// - nothing,
+/// - or the result of the operation,
+/// - or the result and then all inputs of the operation.
+///
+/// An `async fn` has an `async fn` as its compensation, and belongs to the asynchronous
+/// transactions.
+///
+/// The method comes from a trait that is called as the function, here `TransactionStepOperation`,
+/// and as visible; to use the operation in another module, import the trait.
+pub use everlog_macro::golem_operation;
+pub use modes::{
+    IdempotenceModeGuard, PersistenceLevel, PersistenceLevelGuard, RetryPolicy, RetryPolicyGuard,
+    use_idempotence_mode, use_persistence_level, use_retry_policy, with_idempotence_mode,
+    with_idempotence_mode_async, with_persistence_level, with_persistence_level_async,
+    with_retry_policy, with_retry_policy_async,
+};
+pub use oplog::{
+    OplogIndex, generate_idempotency_key, get_oplog_index, oplog_commit, set_oplog_index,
+};
+pub use runtime::block_on;
+pub use transaction::{
+    AsyncFallibleTransaction, AsyncInfallibleTransaction, AsyncOperation, AsyncTransaction,
+    FallibleTransaction, InfallibleTransaction, Operation, Remains, Retry, Rollback, Step,
+    Transaction, TransactionFailure, TransactionResult, fallible_transaction,
+    fallible_transaction_async, infallible_transaction, infallible_transaction_async, operation,
+    operation_async,
+};
+pub use uuid::Uuid;
+
+/// What generated code uses; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::transaction::{
+        AsyncCompensation, Compensation, IsResult, named_operation, named_operation_async,
+    };
+}

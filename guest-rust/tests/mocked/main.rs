@@ -1,0 +1,7 @@
+//! The crate's logic on the host in memory.
+
+mod asynchronous;
+mod fallible;
+mod infallible;
+mod modes;
+mod world;

@@ -53,14 +53,15 @@ pub use atomic::{AtomicOperationGuard, atomically, atomically_async, mark_atomic
 pub use everlog_macro::golem_operation;
 pub use modes::{
     IdempotenceModeGuard, PersistenceLevel, PersistenceLevelGuard, RetryPolicy, RetryPolicyGuard,
-    use_idempotence_mode, use_persistence_level, use_retry_policy, with_idempotence_mode,
-    with_idempotence_mode_async, with_persistence_level, with_persistence_level_async,
-    with_retry_policy, with_retry_policy_async,
+    get_idempotence_mode, get_oplog_persistence_level, get_retry_policy, set_idempotence_mode,
+    set_oplog_persistence_level, set_retry_policy, use_idempotence_mode, use_persistence_level,
+    use_retry_policy, with_idempotence_mode, with_idempotence_mode_async, with_persistence_level,
+    with_persistence_level_async, with_retry_policy, with_retry_policy_async,
 };
 pub use oplog::{
     OplogIndex, generate_idempotency_key, get_oplog_index, oplog_commit, set_oplog_index,
 };
-pub use runtime::block_on;
+pub use runtime::{block_on, sleep_async};
 pub use transaction::{
     AsyncFallibleTransaction, AsyncInfallibleTransaction, AsyncOperation, AsyncTransaction,
     FallibleTransaction, InfallibleTransaction, Operation, Remains, Retry, Rollback, Step,

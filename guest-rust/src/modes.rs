@@ -34,6 +34,39 @@ pub struct RetryPolicy {
     pub multiplier: f64,
 }
 
+/// Returns the persistence level in force.
+#[must_use]
+pub fn get_oplog_persistence_level() -> PersistenceLevel {
+    host::get_oplog_persistence_level()
+}
+
+/// Sets the persistence level from here on, see [`use_persistence_level`].
+pub fn set_oplog_persistence_level(level: PersistenceLevel) {
+    host::set_oplog_persistence_level(level);
+}
+
+/// Returns the retry policy in force: the one set last, or else the server's default.
+#[must_use]
+pub fn get_retry_policy() -> RetryPolicy {
+    host::get_retry_policy()
+}
+
+/// Sets the retry policy from here on, see [`use_retry_policy`].
+pub fn set_retry_policy(policy: RetryPolicy) {
+    host::set_retry_policy(policy);
+}
+
+/// Tells whether remote calls may be made again, see [`use_idempotence_mode`].
+#[must_use]
+pub fn get_idempotence_mode() -> bool {
+    host::get_idempotence_mode()
+}
+
+/// Sets the idempotence mode from here on, see [`use_idempotence_mode`].
+pub fn set_idempotence_mode(idempotent: bool) {
+    host::set_idempotence_mode(idempotent);
+}
+
 /// Restores the persistence level when it is dropped, see [`use_persistence_level`].
 #[derive(Debug)]
 #[must_use = "dropping the guard restores the persistence level at once"]

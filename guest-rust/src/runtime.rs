@@ -23,3 +23,15 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
 }
+
+/// Waits without keeping other futures from going on; for a long time also without taking memory.
+#[cfg(target_arch = "wasm32")]
+pub async fn sleep_async(duration: std::time::Duration) {
+    wstd::task::sleep(duration.into()).await;
+}
+
+/// Waits, natively on the clock of the host in memory.
+#[cfg(not(target_arch = "wasm32"))]
+pub async fn sleep_async(duration: std::time::Duration) {
+    crate::host::sleep(duration);
+}

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::{OplogIndex, PersistenceLevel, RetryPolicy};
 
-#[expect(unsafe_code, reason = "calls across the component boundary")]
 mod bindings {
     #![allow(missing_docs, unreachable_pub, unused_qualifications, reason = "generated")]
     #![allow(elided_lifetimes_in_paths, clippy::all, reason = "generated")]

@@ -37,5 +37,6 @@ mod sleep_survives_restart;
 mod status_is_rebuilt_from_the_oplog;
 mod stops_politely;
 mod surroundings_are_as_given;
+mod transactions_are_undone_or_done;
 mod unloading_is_invisible;
 mod values_round_trip;

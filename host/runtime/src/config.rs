@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use everlog_oplog::RetryPolicy;
 
+use crate::network::SocketAccess;
+
 /// Settings of a [`Runtime`](crate::Runtime). `Default` is for a developer's machine.
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
@@ -28,6 +30,8 @@ pub struct RuntimeConfig {
     pub max_component_bytes: usize,
     /// Calls that wait for one worker; one more is answered with "too many requests".
     pub max_queue: usize,
+    /// What guests may do with sockets of their own.
+    pub network_sockets: SocketAccess,
     /// The retry policy of workers that set none.
     pub retry: RetryPolicy,
     /// A drill for tests: the process stops itself, as if killed, after this many entries were handed to the store.
@@ -47,6 +51,7 @@ impl Default for RuntimeConfig {
             worker_files_bytes: 1 << 30,
             max_component_bytes: 256 << 20,
             max_queue: 1_024,
+            network_sockets: SocketAccess::default(),
             retry: RetryPolicy::default(),
             stop_after_entries: None,
         }

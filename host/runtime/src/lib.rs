@@ -18,6 +18,7 @@ pub mod exports;
 mod files;
 mod follower;
 mod golem;
+mod network;
 mod records;
 mod runtime;
 mod shared;
@@ -36,6 +37,7 @@ pub use everlog_oplog::{
     Timestamp, TraceContext, WorkerState,
 };
 pub use follower::Follower;
+pub use network::SocketAccess;
 pub use runtime::{MAX_KEY_BYTES, Runtime};
 pub use statistics::Statistics;
 pub use worker::{

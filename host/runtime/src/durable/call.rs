@@ -1,9 +1,11 @@
 //! `enter` before an effect, `leave` after it: the few lines that every durable host function is made of.
 
 use bincode::{Decode, Encode};
-use everlog_oplog::{Call, Category, Durability, Entered as JournalEntered, Payload, Ticket};
+use everlog_oplog::{
+    Call, Category, Divergence, Durability, Entered as JournalEntered, Index, Payload, Ticket,
+};
 
-use super::Interruption;
+use super::{Interruption, Recorder};
 use crate::wasi::WorkerState;
 
 /// What [`WorkerState::enter`] found.
@@ -76,22 +78,71 @@ impl WorkerState {
         function: &'static str,
         request: &impl Encode,
     ) -> wasmtime::Result<Entered<T>> {
-        let request = bincode::encode_to_vec(request, CODEC)?;
+        Ok(self.recorder.ask(category, function, request)?)
+    }
+
+    fn tell(&mut self, ticket: Ticket, outcome: &impl Encode) -> wasmtime::Result<Durability> {
+        Ok(self.recorder.tell(ticket, outcome)?)
+    }
+}
+
+/// The same for streams, which record what they bring themselves, and can't wait.
+impl Recorder {
+    /// Asks the journal before an effect. The gate is the caller's to close.
+    pub(crate) fn ask<T: Decode<()>>(
+        &self,
+        category: Category,
+        function: &'static str,
+        request: &impl Encode,
+    ) -> Result<Entered<T>, Interruption> {
+        let request = encode(function, request)?;
         let call = Call { category, function, request: &request, begin: None };
-        let entered = self
-            .recorder
-            .with(|journal, now| journal.enter(&call, now))
-            .map_err(|divergence| Interruption::from(Box::new(divergence)))?;
-        match entered {
+        match self.with(|journal, now| journal.enter(&call, now))? {
             JournalEntered::Live(ticket) => Ok(Entered::Live(ticket)),
             JournalEntered::Replayed(payload) => Ok(Entered::Replayed(decode(function, &payload)?)),
         }
     }
 
-    fn tell(&mut self, ticket: Ticket, outcome: &impl Encode) -> wasmtime::Result<Durability> {
-        let outcome = Payload::Inline(bincode::encode_to_vec(outcome, CODEC)?);
-        Ok(self.recorder.with(|journal, now| journal.leave(ticket, outcome, now)))
+    /// Tells the journal what an effect brought, and returns how soon that must be durable.
+    pub(crate) fn tell(
+        &self,
+        ticket: Ticket,
+        outcome: &impl Encode,
+    ) -> Result<Durability, Interruption> {
+        let outcome = Payload::Inline(encode("a host call", outcome)?);
+        Ok(self.with(|journal, now| journal.leave(ticket, outcome, now)))
     }
+
+    /// Records a remote write that is handed over now and leaves later, behind the gate: the entry and its outcome
+    /// are one step, so that no log ends between them. Returns what was recorded, and for a write that is to happen
+    /// now the entry that has to be durable before.
+    pub(crate) fn hand_over<T: Encode + Decode<()>>(
+        &self,
+        function: &'static str,
+        request: &impl Encode,
+        outcome: T,
+    ) -> Result<(T, Option<Index>), Interruption> {
+        let request = encode(function, request)?;
+        let call =
+            Call { category: Category::WriteRemote, function, request: &request, begin: None };
+        let bytes = encode(function, &outcome)?;
+        let entered = self.with(|journal, now| match journal.enter(&call, now)? {
+            JournalEntered::Replayed(payload) => Ok(Err(payload)),
+            JournalEntered::Live(ticket) => {
+                journal.leave(ticket, Payload::Inline(bytes), now);
+                Ok::<_, Divergence>(Ok(journal.last_index()))
+            }
+        })?;
+        match entered {
+            Ok(last) => Ok((outcome, Some(last))),
+            Err(payload) => Ok((decode(function, &payload)?, None)),
+        }
+    }
+}
+
+fn encode(function: &'static str, value: &impl Encode) -> Result<Vec<u8>, Interruption> {
+    bincode::encode_to_vec(value, CODEC)
+        .map_err(|error| Interruption::Unwritable { function, detail: error.to_string() })
 }
 
 fn decode<T: Decode<()>>(function: &'static str, payload: &Payload) -> Result<T, Interruption> {

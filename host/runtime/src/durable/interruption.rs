@@ -55,6 +55,14 @@ pub(crate) enum Interruption {
         /// What the decoder said.
         detail: String,
     },
+    /// What a host function is to record has no encoding.
+    #[error("what {function} is to record can't be encoded: {detail}")]
+    Unwritable {
+        /// The host function.
+        function: &'static str,
+        /// What the encoder said.
+        detail: String,
+    },
 }
 
 impl From<Divergence> for Interruption {

@@ -57,6 +57,11 @@ impl Recorder {
         self.lock().wake
     }
 
+    /// Whether recorded entries lie ahead, which answer what is asked next.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.lock().journal.is_replaying()
+    }
+
     /// Whether there are entries that were not handed to the store.
     pub(crate) fn has_tail(&self) -> bool {
         self.lock().journal.has_tail()

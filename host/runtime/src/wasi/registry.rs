@@ -4,6 +4,7 @@
 //! would be lost in silence. **Invariant:** the registry has exactly the keys of the resource table.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use bincode::{Decode, Encode};
 use everlog_oplog::Timestamp;
@@ -55,8 +56,15 @@ pub(crate) enum Recipe {
         /// Where it writes next, in bytes from the beginning; `None` if always at the end.
         position: Option<SharedCount>,
     },
-    /// The permission to use the network, which is worth nothing yet.
+    /// The permission to use the network.
     Network,
+    /// The answer of a look-up.
+    Addresses {
+        /// All addresses.
+        addresses: Vec<IpAddr>,
+        /// Which of them the guest reads next.
+        next: SharedCount,
+    },
     /// The error of a failed stream operation.
     Error {
         /// What went wrong.
@@ -74,6 +82,14 @@ pub(crate) enum Recipe {
 }
 
 impl Recipe {
+    /// Of what belongs to a connection.
+    pub(crate) fn connection(name: &str) -> Self {
+        Self::Opaque {
+            name: name.to_owned(),
+            reason: "a connection does not outlive its process".to_owned(),
+        }
+    }
+
     /// The recipe of a stream's error.
     pub(crate) fn of_error(error: &wasmtime::Error) -> Self {
         let os_error =

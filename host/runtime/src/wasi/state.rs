@@ -17,6 +17,7 @@ use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
 use crate::durable::Recorder;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
+use crate::network::Policy;
 use crate::worker::WorkerId;
 
 /// Host resources that one worker may hold at a time; one more traps.
@@ -45,6 +46,8 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) files: Arc<FilesRoot>,
     /// The linear memory of all workers.
     pub(crate) host_memory: Arc<HostMemory>,
+    /// What it may reach on the network.
+    pub(crate) network: Policy,
 }
 
 impl WorkerEnvironment {
@@ -68,8 +71,8 @@ pub(crate) struct WorkerState {
     pub(crate) files: WorkerFiles,
     /// Linear memory and tables; for `Store::limiter_async`.
     pub(crate) limiter: MemoryLimiter,
-    /// wasmtime-wasi's settings for sockets, which allow nothing.
-    sockets: WasiSocketsCtx,
+    /// wasmtime-wasi's settings for sockets, once they are needed.
+    sockets: Option<WasiSocketsCtx>,
     /// Requests of the worker, and what wasmtime-wasi-http keeps for it.
     pub(super) http: Http,
 }
@@ -87,7 +90,7 @@ pub(crate) struct GuestState {
     pub(crate) partial_lines: PartialLines,
     /// What the worker's directory holds, in bytes.
     pub(crate) files_bytes: SharedCount,
-    /// The worker's log says already that there is no network.
+    /// The worker's log says already why the network was refused.
     pub(crate) network_refused: bool,
 }
 
@@ -113,9 +116,8 @@ impl WorkerState {
             MemoryLimiter::new(environment.memory_bytes, Arc::clone(&environment.host_memory));
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let sockets = WasiSocketsCtx::default();
         let http = Http::new();
-        Self { table, recorder, guest, environment, files, limiter, sockets, http }
+        Self { table, recorder, guest, environment, files, limiter, sockets: None, http }
     }
 
     /// wasmtime-wasi's own file calls, which keep a guest inside its directory.
@@ -125,7 +127,9 @@ impl WorkerState {
 
     /// wasmtime-wasi's own socket calls.
     pub(super) fn socket_calls(&mut self) -> WasiSocketsCtxView<'_> {
-        WasiSocketsCtxView { ctx: &mut self.sockets, table: &mut self.table }
+        let network = self.environment.network;
+        let ctx = self.sockets.get_or_insert_with(|| network.sockets_context());
+        WasiSocketsCtxView { ctx, table: &mut self.table }
     }
 
     /// Adds a resource and its recipe.

@@ -15,6 +15,7 @@ use super::message::WorkerSettings;
 use crate::clock;
 use crate::durable::{Durable, Recorder};
 use crate::error::WorkerError;
+use crate::network::Policy;
 use crate::shared::Shared;
 use crate::statistics::add;
 use crate::wasi::{WorkerEnvironment, WorkerState};
@@ -129,6 +130,7 @@ pub(crate) fn state(shared: &Shared, front: &Front, recorder: &Arc<Recorder>) ->
         files_bytes: shared.config.worker_files_bytes,
         files: Arc::clone(&shared.files),
         host_memory: Arc::clone(&shared.host_memory),
+        network: Policy::new(shared.config.network_sockets),
     };
     WorkerState::new(environment, Arc::clone(recorder))
 }

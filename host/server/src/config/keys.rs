@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use everlog_runtime::SocketAccess;
+
 use super::settings::{LogFormat, Settings, StoreKind};
 use crate::units::{format_duration, format_size, parse_duration, parse_size};
 
@@ -165,6 +167,18 @@ pub(crate) const KEYS: &[Key] = &[
         help: "What the files of one worker may take on disk.",
         set: |settings, text| parse_size_into(&mut settings.runtime.worker_files_bytes, text),
         get: |settings| format_size(settings.runtime.worker_files_bytes),
+    },
+    Key {
+        name: "network-sockets",
+        kind: Kind::Value,
+        help: "What guests may do with sockets of their own: `none`; `outgoing`, which is to look \
+               names up, to connect, and to exchange datagrams; or `all`, which is also to listen.",
+        set: |settings, text| set_sockets(&mut settings.runtime.network_sockets, text),
+        get: |settings| match settings.runtime.network_sockets {
+            SocketAccess::None => "none".to_owned(),
+            SocketAccess::Outgoing => "outgoing".to_owned(),
+            SocketAccess::All => "all".to_owned(),
+        },
     },
     Key {
         name: "idle-after",
@@ -358,6 +372,16 @@ fn set_log_format(place: &mut LogFormat, text: &str) -> Result<(), String> {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
         _ => return Err(format!("expected text or json, found `{text}`")),
+    };
+    Ok(())
+}
+
+fn set_sockets(place: &mut SocketAccess, text: &str) -> Result<(), String> {
+    *place = match text {
+        "none" => SocketAccess::None,
+        "outgoing" => SocketAccess::Outgoing,
+        "all" => SocketAccess::All,
+        _ => return Err(format!("expected none, outgoing or all, found `{text}`")),
     };
     Ok(())
 }

@@ -20,6 +20,7 @@ use super::{HostMemory, WorkerEnvironment, WorkerState};
 use crate::clock;
 use crate::durable::{Durable, Recorder};
 use crate::files::FilesRoot;
+use crate::network::{Policy, SocketAccess};
 use crate::worker::WorkerId;
 
 /// What one worker's directory may hold in these tests, in bytes.
@@ -29,6 +30,7 @@ const FILES_BYTES: u64 = 64 * 1024;
 struct House {
     store: Arc<dyn Store>,
     files: Arc<FilesRoot>,
+    sockets: SocketAccess,
     log: Vec<RecordedBatch>,
     // Last, so that it is removed when nobody writes to it any more.
     _directory: TempDir,
@@ -40,7 +42,7 @@ impl House {
         let options = EmbeddedOptions::new(directory.path().join("store"));
         let store = Arc::new(EmbeddedStore::open(&options).unwrap());
         let files = Arc::new(FilesRoot::open(&directory.path().join("files")).unwrap());
-        Self { store, files, log: Vec::new(), _directory: directory }
+        Self { store, files, sockets: SocketAccess::All, log: Vec::new(), _directory: directory }
     }
 
     /// The worker's next life: its first, or a replay of its log.
@@ -92,6 +94,7 @@ impl House {
             files_bytes: FILES_BYTES,
             files: Arc::clone(&self.files),
             host_memory: Arc::new(HostMemory::new(1 << 20)),
+            network: Policy::new(self.sockets),
         }
     }
 

@@ -20,7 +20,8 @@ async fn a_conversation_goes_on_over_another_connection() {
     peer.has_got("two").await;
     server.restart_after_kill().await;
 
-    let told = json!({"ok": ["one", "broke: BrokenPipe, Some(ConnectionReset)", "two", "three"]});
+    let told =
+        json!({"ok": ["one", "broke: Uncategorized, Some(ConnectionReset)", "two", "three"]});
     assert_eq!(worker.outcome(&key).await["result"], told);
     assert_eq!(peer.lines(), ["one", "two", "two", "three"], "replay sent nothing");
     assert_eq!(peer.connections(), 2);

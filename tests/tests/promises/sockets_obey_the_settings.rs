@@ -37,7 +37,7 @@ async fn outgoing_sockets_are_the_default() {
         json!({"ok": null})
     );
     assert_eq!(worker.call("open-udp", json!(["127.0.0.1:0"])).await, json!({"ok": null}));
-    is_refused(&worker, "listen", json!(["127.0.0.1:0"])).await;
+    is_refused(&worker, "open-listener", json!(["127.0.0.1:0"])).await;
     is_refused(&worker, "open-udp", json!(["127.0.0.1:31999"])).await;
 }
 
@@ -45,5 +45,5 @@ async fn outgoing_sockets_are_the_default() {
 async fn all_sockets() {
     let server = Server::start_with(&["--network-sockets", "all"]).await;
     let worker = server.deploy(&fixtures::SOCKETS).await.worker("s");
-    assert_eq!(worker.call("listen", json!(["127.0.0.1:0"])).await, json!({"ok": null}));
+    assert_eq!(worker.call("open-listener", json!(["127.0.0.1:0"])).await, json!({"ok": null}));
 }

@@ -2,7 +2,7 @@
 //!
 //! A connection can't survive the process that holds it. So replay answers from the log and opens nothing, and a
 //! socket that it leaves behind is *lost*: the first call past the log gets a recorded error (`connection-reset` of a
-//! connection, `invalid-state` of other sockets), never data that is not there. What the guest writes leaves once the
+//! connection, `invalid-argument` of other sockets), never data that is not there. What the guest writes leaves once the
 //! log is durable.
 
 #![expect(unreachable_pub, reason = "the bindings export the types of resources again")]

@@ -57,8 +57,9 @@ impl TcpSocket {
     fn lost(&self) -> ErrorCode {
         match self.stage {
             Stage::Connected => ErrorCode::ConnectionReset,
-            // A server that sees a reset connection accepts the next one; this one has to listen again.
-            Stage::Created | Stage::Configured | Stage::Listening => ErrorCode::InvalidState,
+            // A server that sees a reset connection accepts the next one; this one has to listen again. And at
+            // `invalid-state` the C library of guests aborts.
+            Stage::Created | Stage::Configured | Stage::Listening => ErrorCode::InvalidArgument,
         }
     }
 }

@@ -26,8 +26,9 @@ use crate::durable::Entered;
 /// wasmtime-wasi's socket.
 pub(super) type LiveUdpSocket = wasmtime_wasi::p2::UdpSocket;
 
-/// What a guest gets of a socket that was open before a recovery: it has to make another.
-const LOST: ErrorCode = ErrorCode::InvalidState;
+/// What a guest gets of a socket that was open before a recovery: it has to make another. (The C library of guests
+/// aborts at `invalid-state`.)
+const LOST: ErrorCode = ErrorCode::InvalidArgument;
 
 /// A guest's socket.
 pub struct UdpSocket {

@@ -12,6 +12,7 @@ mod live;
 mod network;
 mod outcome;
 mod tcp;
+mod tcp_calls;
 mod tcp_create_socket;
 mod tcp_streams;
 mod udp;

@@ -20,6 +20,7 @@ mod failed_worker_refuses_later_calls;
 mod failures_are_retried;
 mod files_survive_recovery;
 mod function_names_are_found;
+mod golem_components_run;
 mod guest_steers_its_oplog;
 mod idempotency_key_runs_once;
 mod interrupted_stays_interrupted;

@@ -188,7 +188,9 @@ fn every_verb_of_make_is_explained() {
 #[test]
 fn every_function_of_the_host_interface_is_explained() {
     let mut broken = Vec::new();
-    for path in files(&root().join("wit/golem-api"), "wit") {
+    let folders =
+        ["wit/golem-api", "wit/golem-rpc"].map(|folder| files(&root().join(folder), "wit"));
+    for path in folders.into_iter().flatten() {
         let text = read(&path);
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate().skip(1) {

@@ -16,12 +16,14 @@
 //! - [`codec`]: an entry as bytes, with checksum, version, and a decoder that accepts any input.
 //! - [`status`]: everything that is true of a worker, as a fold over its entries.
 //! - [`journal`]: the state machine that is asked before each effect and told after it.
+//! - [`copy`]: a log as the beginning of another worker's.
 //!
 //! **Invariant:** all that a [`Journal`] knows it knows from entries, so that a worker can be
 //! rebuilt from its log alone. **Invariant:** nothing here fails on bytes; a damaged log is an
 //! error that names the entry.
 
 pub mod codec;
+pub mod copy;
 pub mod entry;
 pub mod index;
 pub mod journal;
@@ -29,15 +31,17 @@ pub mod payload;
 pub mod status;
 
 pub use codec::{Codec, CodecError};
+pub use copy::{CopiedLog, CopyError, Heir, copy_log};
 pub use entry::{
-    Category, ComponentId, Create, Entry, EntryKind, FailureKind, FunctionName, JumpReason,
-    LogLevel, LogStream, PersistenceLevel, RetryPolicy, TraceContext, UpdateMode, WorkerId,
+    Category, Completer, ComponentId, Create, Entry, EntryKind, FailureKind, FunctionName,
+    JumpReason, LogLevel, LogStream, PersistenceLevel, RetryPolicy, TraceContext, UpdateMode,
+    WorkerId,
 };
 pub use index::{Index, Position, Region, Timestamp};
 pub use journal::{
     AtomicError, Begun, Call, Completion, Divergence, Durability, Entered, Failure, Journal,
     JumpError, Line, NewInvocation, PromiseError, RecordedBatch, RecordedInvocation, RecoverError,
-    Settings, Start, Steered, Tail, Ticket, UncertainWrite, Verdict,
+    RevertError, Settings, Start, Steered, Tail, Ticket, UncertainWrite, Verdict,
 };
 pub use payload::{Excerpt, Payload, fingerprint};
 pub use status::{Status, WorkerState};

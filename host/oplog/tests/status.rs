@@ -7,9 +7,11 @@ use common::{Bench, fold, inline, samples};
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::status::{MARKS_KEPT_MAX, RegionSet, UPDATES_KEPT_MAX};
 use everlog_oplog::{
-    Index, NewInvocation, PromiseError, Region, Start, Timestamp, UpdateMode, WorkerState,
+    Completer, ComponentId, Index, NewInvocation, Position, PromiseError, Region, Start, Timestamp,
+    UpdateMode, WorkerId, WorkerState,
 };
 use proptest::prelude::*;
+use uuid::Uuid;
 
 fn invocation(key: &str) -> NewInvocation {
     let Start { key, request, function, fingerprint, trace, .. } = common::start(key);
@@ -246,4 +248,45 @@ proptest! {
         let apart = set.regions().windows(2).all(|pair| pair[0].end.next() < pair[1].start);
         prop_assert!(apart, "regions that touch are one: {:?}", set);
     }
+}
+
+fn completer(entries: u64) -> Completer {
+    let worker = WorkerId { component: ComponentId(Uuid::from_u128(9)), name: "bob".into() };
+    Completer { worker, position: Position { returns: 0, entries } }
+}
+
+#[test]
+fn a_completion_that_is_made_again_gets_the_same_answer() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    let promise = bench.journal.create_promise(now).unwrap();
+    for _ in 0..2 {
+        let first =
+            bench.journal.promise_completed_by(promise, inline(b"1"), completer(4), now).unwrap();
+        assert!(first, "it is the call that completed it");
+        bench.recover_into_invocation();
+    }
+    let later =
+        bench.journal.promise_completed_by(promise, inline(b"2"), completer(5), now).unwrap();
+    assert!(!later, "it is another call");
+    assert!(!bench.journal.promise_completed(promise, inline(b"3"), now).unwrap());
+    let known = &bench.journal.status().promises[&promise];
+    assert_eq!(known.completed.as_ref().map(|(_, data)| data.clone()), Some(inline(b"1")));
+}
+
+#[test]
+fn a_completed_promise_wakes_who_waits_for_no_time() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    bench.journal.begin_atomic(now).unwrap();
+    let promise = bench.journal.create_promise(now).unwrap();
+    bench.journal.suspend(None, now);
+    bench.recover();
+    assert_eq!(bench.journal.status().suspended_until, None);
+    bench.journal.promise_completed(promise, inline(b"1"), now).unwrap();
+    assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));
+    bench.recover();
+    let status = bench.journal.status();
+    assert_eq!(status.state, WorkerState::Suspended);
+    assert!(status.promises.contains_key(&promise), "its region was not cut off meanwhile");
 }

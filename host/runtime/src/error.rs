@@ -97,6 +97,56 @@ pub enum WorkerError {
         /// What differs: args, env or version.
         what: &'static str,
     },
+    /// There is a worker of that name.
+    #[error("there is a worker {worker} already; choose another name, or delete it first")]
+    NameTaken {
+        /// The worker.
+        worker: String,
+    },
+    /// The promise does not exist (any more).
+    #[error("worker {worker} has no promise {promise}: it was never made, or is deleted")]
+    PromiseNotFound {
+        /// The worker.
+        worker: String,
+        /// The entry that would have made it.
+        promise: u64,
+    },
+    /// Only the worker that made a promise may do that.
+    #[error("promise {promise} belongs to worker {worker}, and only that worker may delete it")]
+    PromiseOfAnother {
+        /// The worker that made it.
+        worker: String,
+        /// The entry that made it.
+        promise: u64,
+    },
+    /// More than a promise may hold.
+    #[error("a promise is completed with at most {limit} bytes, these are {size}")]
+    PromiseTooLarge {
+        /// Bytes of the payload.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The worker can't go back there.
+    #[error("worker {worker} can't be taken back or forked there: {detail}; nothing has changed")]
+    NoSuchPast {
+        /// The worker.
+        worker: String,
+        /// Why not.
+        detail: String,
+    },
+    /// The oplog is too long to be copied in one piece.
+    #[error(
+        "the oplog of worker {worker} needs {size} bytes as a copy; at most {limit} are allowed"
+    )]
+    CopyTooLarge {
+        /// The worker.
+        worker: String,
+        /// Bytes of the copy with its records.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The name breaks the rules.
     #[error("{name:?} is no worker name: 1 to 512 bytes of UTF-8 without control characters")]
     InvalidName {
@@ -156,6 +206,14 @@ pub enum InvokeError {
     /// The worker was deleted before it had finished.
     #[error("worker {worker} was deleted")]
     Deleted {
+        /// The worker.
+        worker: String,
+    },
+    /// The invocation was taken back by an operator.
+    #[error(
+        "worker {worker} was reverted to before this invocation; the same key may be sent again"
+    )]
+    Reverted {
         /// The worker.
         worker: String,
     },

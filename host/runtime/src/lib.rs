@@ -41,6 +41,6 @@ pub use network::SocketAccess;
 pub use runtime::{MAX_KEY_BYTES, Runtime};
 pub use statistics::Statistics;
 pub use worker::{
-    Invocation, InvocationResult, InvocationStatus, MAX_WORKER_NAME_BYTES, WorkerId,
-    WorkerMetadata, WorkerSettings,
+    Invocation, InvocationResult, InvocationStatus, MAX_PROMISE_BYTES, MAX_WORKER_NAME_BYTES,
+    PromiseState, RevertTo, WorkerId, WorkerMetadata, WorkerSettings,
 };

@@ -6,8 +6,8 @@ mod policy;
 use bincode::{Decode, Encode};
 
 pub use parts::{
-    Category, ComponentId, Create, FailureKind, FunctionName, JumpReason, LogLevel, LogStream,
-    PersistenceLevel, TraceContext, UpdateMode, WorkerId,
+    Category, Completer, ComponentId, Create, FailureKind, FunctionName, JumpReason, LogLevel,
+    LogStream, PersistenceLevel, TraceContext, UpdateMode, WorkerId,
 };
 pub use policy::RetryPolicy;
 
@@ -260,6 +260,17 @@ pub enum EntryKind {
         /// The last entry that was copied.
         at: Index,
     },
+    /// Hint: a worker completed a promise of this worker. As
+    /// [`PromiseCompleted`](Self::PromiseCompleted), but says which call did, so that one that a
+    /// crash makes again is told from another.
+    PromiseCompletedBy {
+        /// The [`PromiseCreated`](Self::PromiseCreated).
+        promise: Index,
+        /// What the one who awaits it gets.
+        data: Payload,
+        /// Who completed it.
+        completer: Completer,
+    },
 }
 
 impl EntryKind {
@@ -301,6 +312,7 @@ impl EntryKind {
             EntryKind::SnapshotLoaded { .. } => "snapshot-loaded",
             EntryKind::Snapshot { .. } => "snapshot",
             EntryKind::Forked { .. } => "forked",
+            EntryKind::PromiseCompletedBy { .. } => "promise-completed-by",
         }
     }
 

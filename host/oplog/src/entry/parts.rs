@@ -9,6 +9,8 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{BorrowDecode, Decode, Encode};
 use uuid::Uuid;
 
+use crate::index::Position;
+
 /// What a component is called for life. Encoded as its 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComponentId(pub Uuid);
@@ -103,6 +105,16 @@ impl fmt::Display for WorkerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.component, self.name)
     }
+}
+
+/// The call that completed a promise: no two calls of one worker share a position, and a call that a
+/// crash makes again is at the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Completer {
+    /// The worker that called.
+    pub worker: WorkerId,
+    /// How far its execution had come.
+    pub position: Position,
 }
 
 /// What a worker is made from.

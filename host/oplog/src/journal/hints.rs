@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::invocations::NewInvocation;
 use super::{Divergence, Draws, Journal};
-use crate::entry::{EntryKind, FailureKind, LogLevel, LogStream, UpdateMode, WorkerId};
+use crate::entry::{Completer, EntryKind, FailureKind, LogLevel, LogStream, UpdateMode, WorkerId};
 use crate::index::{Index, Timestamp};
 use crate::payload::Payload;
 
@@ -204,6 +204,30 @@ impl Journal {
             Some(known) if known.completed.is_some() => Ok(false),
             Some(_) => {
                 self.append(EntryKind::PromiseCompleted { promise, data }, now);
+                Ok(true)
+            }
+        }
+    }
+
+    /// As [`promise_completed`](Self::promise_completed), by a call of a worker. The very call that
+    /// completed it gets the same answer again.
+    ///
+    /// # Errors
+    /// [`PromiseError::Unknown`] where there is no such promise.
+    pub fn promise_completed_by(
+        &mut self,
+        promise: Index,
+        data: Payload,
+        completer: Completer,
+        now: Timestamp,
+    ) -> Result<bool, PromiseError> {
+        match self.status.promises.get(&promise) {
+            None => Err(PromiseError::Unknown { promise }),
+            Some(known) if known.completed.is_some() => {
+                Ok(known.completer.as_ref() == Some(&completer))
+            }
+            Some(_) => {
+                self.append(EntryKind::PromiseCompletedBy { promise, data, completer }, now);
                 Ok(true)
             }
         }

@@ -35,7 +35,8 @@ pub use calls::{Begun, Call, Durability, Entered, Ticket};
 pub use divergence::Divergence;
 pub use hints::{Failure, Line, MAX_TEXT_BYTES, PromiseError, Verdict};
 pub use invocations::{Completion, NewInvocation, RecordedInvocation, Start};
-pub use recover::{RecordedBatch, RecoverError, UncertainWrite};
+pub(crate) use recover::Entries;
+pub use recover::{RecordedBatch, RecoverError, RevertError, UncertainWrite};
 pub use steering::{AtomicError, JumpError, Steered};
 pub use tail::Tail;
 
@@ -43,7 +44,7 @@ use self::cursor::Cursor;
 use self::lines::Lines;
 use self::tail::TailBuffer;
 use crate::codec::Codec;
-use crate::entry::{Create, Entry, EntryKind, PersistenceLevel, RetryPolicy};
+use crate::entry::{Create, Entry, EntryKind, PersistenceLevel, RetryPolicy, WorkerId};
 use crate::index::{Index, Position, Timestamp};
 use crate::status::{Execution, Status, Stop};
 
@@ -132,6 +133,13 @@ impl Journal {
     #[must_use]
     pub fn is_replaying(&self) -> bool {
         self.replay.is_some()
+    }
+
+    /// The worker whose log the entry that comes next was copied from; `None` where it is this
+    /// worker's own, or where execution is live. Guests are told the same name in every replay.
+    #[must_use]
+    pub fn copied_from(&self) -> Option<&WorkerId> {
+        self.status.origin_of(self.ahead()?.0)
     }
 
     /// When the guest was first where it is now: the time of the entry that was met last, while

@@ -5,7 +5,7 @@ use std::fmt;
 use super::cursor::{Cursor, Passing};
 use super::divergence::{describe, unreadable};
 use super::tail::TailBuffer;
-use super::{Divergence, Journal, Settings};
+use super::{Divergence, Journal, JumpError, Settings};
 use crate::codec::{Codec, CodecError, Decoded, Frames};
 use crate::entry::{Entry, EntryKind, JumpReason};
 use crate::index::{Index, Region, Timestamp};
@@ -32,6 +32,17 @@ pub enum RecoverError {
     /// The entries are no log.
     #[error("{0}. Restore the worker from an export or a replica, or delete it")]
     NotALog(#[from] FoldError),
+}
+
+/// Why a worker cannot be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevertError {
+    /// The entry is not part of the history.
+    #[error(transparent)]
+    Refused(#[from] JumpError),
+    /// The log is damaged.
+    #[error(transparent)]
+    Log(#[from] RecoverError),
 }
 
 /// A remote write of which the log does not say whether it happened, and that must not be done
@@ -69,26 +80,69 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Journal, RecoverError> {
         let codec = Codec::new(identity);
-        let entries = || Entries::of(&codec, &log);
-        let mut status = Status::fold::<_, RecoverError>(entries)?;
+        let status = Status::fold::<_, RecoverError>(|| Entries::of(&codec, &log))?;
+        let uncertain = uncertain_write(&status);
+        let retried = match cut_off(&status) {
+            Some(deleted) if uncertain.is_none() => {
+                Some(EntryKind::Jump { deleted, reason: JumpReason::AtomicRetry })
+            }
+            _ => None,
+        };
+        let mut journal = Self::reopen(codec, log, settings, status, retried, now)?;
+        journal.uncertain = uncertain;
+        Ok(journal)
+    }
+
+    /// As [`recover`](Self::recover), after an operator took back everything behind `to`; the entry
+    /// that says so is in the journal's tail. Unlike [`revert`](Self::revert) this gives the status
+    /// that follows from it, before anything is written.
+    ///
+    /// # Errors
+    /// A [`RevertError`] where `to` is not part of the history, or the log is damaged.
+    pub fn recover_reverted(
+        identity: &[u8],
+        log: Vec<RecordedBatch>,
+        settings: Settings,
+        to: Index,
+        now: Timestamp,
+    ) -> Result<Journal, RevertError> {
+        let codec = Codec::new(identity);
+        let status = Status::fold::<_, RecoverError>(|| Entries::of(&codec, &log))?;
+        status.check_history(to)?;
+        let deleted = Region { start: to.next(), end: status.last_index.next() };
+        let reverted = Some(EntryKind::Revert { deleted });
+        let mut journal = Self::reopen(codec, log, settings, status, reverted, now)?;
+        journal.uncertain = uncertain_write(&journal.status);
+        Ok(journal)
+    }
+
+    /// The journal over a log with `status`, to which `structure` is appended.
+    fn reopen(
+        codec: Codec,
+        mut log: Vec<RecordedBatch>,
+        settings: Settings,
+        mut status: Status,
+        structure: Option<EntryKind>,
+        now: Timestamp,
+    ) -> Result<Journal, RecoverError> {
         let recovered = status.last_index;
         let mut tail = TailBuffer::starting_at(recovered.next());
-        let uncertain = uncertain_write(&status);
-        if let Some(deleted) = cut_off(&status)
-            && uncertain.is_none()
-        {
-            let kind = EntryKind::Jump { deleted, reason: JumpReason::AtomicRetry };
+        if let Some(kind) = structure {
             status.deleted.note(&kind);
             let entry = Entry { timestamp: now, kind };
             tail.push(&codec, recovered.next(), &entry);
             let (first, bytes) = tail.peek();
+            let entries = || Entries::of(&codec, &log);
             let appended = || codec.decode(first, bytes).map(|item| item.map_err(Into::into));
             let deleted = std::mem::take(&mut status.deleted);
-            status = Status::fold_without(&deleted, || entries().chain(appended()))?;
+            status =
+                Status::fold_without::<_, RecoverError>(&deleted, || entries().chain(appended()))?;
+            // The cursor passes it like any other.
+            let bytes = bytes.to_vec();
+            log.push(RecordedBatch { first, bytes });
         }
         let mut journal = Journal::over(codec, settings, status, tail);
         journal.recovered = recovered;
-        journal.uncertain = uncertain;
         journal.open_cursor(log)?;
         Ok(journal)
     }
@@ -180,14 +234,14 @@ fn uncertain_write(status: &Status) -> Option<UncertainWrite> {
 
 /// All entries of a log. Batches must follow each other, which the fold checks by the indices.
 #[derive(Clone)]
-struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     codec: &'a Codec,
     batches: std::slice::Iter<'a, RecordedBatch>,
     frames: Option<Frames<'a>>,
 }
 
 impl<'a> Entries<'a> {
-    fn of(codec: &'a Codec, log: &'a [RecordedBatch]) -> Entries<'a> {
+    pub(crate) fn of(codec: &'a Codec, log: &'a [RecordedBatch]) -> Entries<'a> {
         Entries { codec, batches: log.iter(), frames: None }
     }
 }

@@ -4,7 +4,7 @@ use super::divergence::{describe, spent};
 use super::{Divergence, Journal};
 use crate::entry::{Entry, EntryKind, JumpReason, PersistenceLevel, RetryPolicy};
 use crate::index::{Index, Region, Timestamp};
-use crate::status::{Execution, MARKS_KEPT_MAX};
+use crate::status::{Execution, MARKS_KEPT_MAX, Status};
 
 /// Why execution cannot go back to where it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +96,7 @@ impl Journal {
             let asked = format!("a jump back to entry {to}");
             return Err(self.diverge(index, &recorded, asked).into());
         }
-        self.check_target(to)?;
+        self.status.check_history(to)?;
         let execution = self.execution();
         let started = execution.current.as_ref().map_or(Index::FIRST, |current| current.started);
         if to < started {
@@ -118,7 +118,7 @@ impl Journal {
     /// # Errors
     /// A [`JumpError`] where `to` is not part of the history.
     pub fn revert(&mut self, to: Index, now: Timestamp) -> Result<(), JumpError> {
-        self.check_target(to)?;
+        self.status.check_history(to)?;
         let deleted = Region { start: to.next(), end: self.last_index().next() };
         self.append_structure(EntryKind::Revert { deleted }, now);
         Ok(())
@@ -200,18 +200,6 @@ impl Journal {
         Ok(Steered { index: self.append(kind, now), gate: false })
     }
 
-    fn check_target(&self, to: Index) -> Result<(), JumpError> {
-        let last = self.last_index();
-        if last < to {
-            return Err(JumpError::Future { to, last });
-        }
-        // There is no entry 0 that could be deleted, and none that deletes entry 1.
-        if to < Index::FIRST || self.status.deleted.contains(to) {
-            return Err(JumpError::Deleted { to });
-        }
-        Ok(())
-    }
-
     /// Puts an entry at the end of the log that deletes others, after which only a recovery knows
     /// the status.
     pub(super) fn append_structure(&mut self, kind: EntryKind, now: Timestamp) {
@@ -223,6 +211,24 @@ impl Journal {
         self.status.updated_at = now;
         self.status.log_bytes += frame_bytes as u64;
         self.stopped = Some(spent(index));
+    }
+}
+
+impl Status {
+    /// Whether `to` is part of the history, so that execution can go back to it.
+    ///
+    /// # Errors
+    /// A [`JumpError`] that says why not.
+    pub fn check_history(&self, to: Index) -> Result<(), JumpError> {
+        let last = self.last_index;
+        if last < to {
+            return Err(JumpError::Future { to, last });
+        }
+        // There is no entry 0 that could be deleted, and none that deletes entry 1.
+        if to < Index::FIRST || self.deleted.contains(to) {
+            return Err(JumpError::Deleted { to });
+        }
+        Ok(())
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AcceptedInvocation, Deleted, Execution, FailedUpdate, LastFailure, OwnedResource,
+    AcceptedInvocation, Deleted, Execution, FailedUpdate, LastFailure, Origin, OwnedResource,
     PendingUpdate, Promise, SnapshotBase, Stall, Status, Stop, UPDATES_KEPT_MAX, Updates,
     WorkerState,
 };
 use crate::codec::Decoded;
-use crate::entry::{Create, Entry, EntryKind, JumpReason};
+use crate::entry::{Completer, Create, Entry, EntryKind, JumpReason};
 use crate::index::{Index, Region, Timestamp};
+use crate::payload::Payload;
 
 /// A whole log must be folded again, since an entry takes others out of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,6 +147,7 @@ impl Status {
             stop: Stop::Anywhere,
             stalled: None,
             exit_code: None,
+            origins: Vec::new(),
         }
     }
 
@@ -247,17 +249,37 @@ impl Status {
                 self.resources.remove(id);
             }
             EntryKind::PromiseCompleted { promise, data } => {
-                if let Some(Promise { completed: completed @ None }) =
-                    self.promises.get_mut(promise)
-                {
-                    *completed = Some((index, data.clone()));
-                }
+                self.complete_promise(*promise, index, data, None);
+            }
+            EntryKind::PromiseCompletedBy { promise, data, completer } => {
+                self.complete_promise(*promise, index, data, Some(completer));
+            }
+            EntryKind::Forked { source, at } => {
+                self.origins.push(Origin { source: source.clone(), at: *at });
             }
             EntryKind::UpdateRequested { .. }
             | EntryKind::UpdateDone { .. }
             | EntryKind::UpdateFailed { .. }
             | EntryKind::SnapshotLoaded { .. } => self.fold_update(kind, index),
             _ => self.fold_state(kind, index),
+        }
+    }
+
+    fn complete_promise(
+        &mut self,
+        promise: Index,
+        index: Index,
+        data: &Payload,
+        completer: Option<&Completer>,
+    ) {
+        let Some(known @ Promise { completed: None, .. }) = self.promises.get_mut(&promise) else {
+            return;
+        };
+        known.completed = Some((index, data.clone()));
+        known.completer = completer.cloned();
+        // A worker that waits for no time waits for this, or looks and waits again.
+        if self.state == WorkerState::Suspended && self.suspended_until.is_none() {
+            self.suspended_until = Some(Timestamp(0));
         }
     }
 

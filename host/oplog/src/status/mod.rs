@@ -17,7 +17,7 @@ pub use execution::{ENDED_KEPT_MAX, Execution, MARKS_KEPT_MAX, OpenRegion, OpenW
 pub use fold::{FoldError, NeedsRefold};
 pub use regions::{Deleted, RegionSet};
 
-use crate::entry::{Create, FailureKind, UpdateMode};
+use crate::entry::{Completer, Create, FailureKind, UpdateMode, WorkerId};
 use crate::index::{Index, Position, Timestamp};
 use crate::payload::Payload;
 
@@ -89,7 +89,8 @@ pub struct Status {
     pub memory_bytes: u64,
     /// Promises that were made and not deleted, by their name.
     pub promises: BTreeMap<Index, Promise>,
-    /// What the worker waits for while it is suspended, where it is a time.
+    /// What the worker waits for while it is suspended, where it is a time; the beginning of time
+    /// once what it waited for may have come.
     pub suspended_until: Option<Timestamp>,
     /// Requested, done and failed updates.
     pub updates: Updates,
@@ -101,6 +102,17 @@ pub struct Status {
     pub stalled: Option<Stall>,
     /// The exit code, where the guest ended the worker.
     pub exit_code: Option<u32>,
+    /// Whose logs this one began as a copy of, the earliest first.
+    pub origins: Vec<Origin>,
+}
+
+/// Another worker whose log the beginning of this one was copied from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Origin {
+    /// The other worker.
+    pub source: WorkerId,
+    /// The last entry that was copied.
+    pub at: Index,
 }
 
 /// A queued invocation.
@@ -168,6 +180,8 @@ pub struct OwnedResource {
 pub struct Promise {
     /// The index of the hint that completed it, and what the one who awaits it gets.
     pub completed: Option<(Index, Payload)>,
+    /// The call that completed it, where it was one of a worker.
+    pub completer: Option<Completer>,
 }
 
 /// An update that was asked for and has not happened yet.
@@ -228,6 +242,14 @@ impl Status {
     #[must_use]
     pub fn current(&self) -> Option<&CurrentInvocation> {
         self.execution.current.as_ref()
+    }
+
+    /// The worker that wrote the entry at `index` before it was copied here; `None` for an entry of
+    /// this worker's own.
+    #[must_use]
+    pub fn origin_of(&self, index: Index) -> Option<&WorkerId> {
+        let origin = self.origins.iter().find(|origin| index <= origin.at)?;
+        Some(&origin.source)
     }
 
     /// Retries after the last failure's first execution, the one that is still to come included.

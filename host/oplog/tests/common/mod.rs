@@ -4,10 +4,11 @@
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::status::FoldError;
 use everlog_oplog::{
-    Call, Category, Codec, CodecError, ComponentId, Create, Divergence, Durability, Entered, Entry,
-    EntryKind, Excerpt, FailureKind, Index, Journal, JumpReason, Line, LogLevel, LogStream,
-    Payload, PersistenceLevel, Position, RecordedBatch, RecoverError, Region, RetryPolicy,
-    Settings, Start, Status, Timestamp, TraceContext, UpdateMode, WorkerId, fingerprint,
+    Call, Category, Codec, CodecError, Completer, ComponentId, Create, Divergence, Durability,
+    Entered, Entry, EntryKind, Excerpt, FailureKind, Index, Journal, JumpReason, Line, LogLevel,
+    LogStream, Payload, PersistenceLevel, Position, RecordedBatch, RecoverError, Region,
+    RetryPolicy, Settings, Start, Status, Timestamp, TraceContext, UpdateMode, WorkerId,
+    fingerprint,
 };
 use uuid::Uuid;
 
@@ -338,5 +339,13 @@ fn update_samples() -> Vec<EntryKind> {
         EntryKind::SnapshotLoaded { version: 4, data: inline(b"saved") },
         EntryKind::Snapshot { covers: Index(30), digest: [3; 32], size: 4096, version: 4 },
         EntryKind::Forked { source: parent(), at: Index(20) },
+        EntryKind::PromiseCompletedBy {
+            promise: Index(12),
+            data: inline(b"no"),
+            completer: Completer {
+                worker: parent(),
+                position: Position { returns: 1, entries: 9 },
+            },
+        },
     ]
 }

@@ -3,6 +3,8 @@
 use everlog_oplog::{AtomicError, Divergence, Index, JumpError, Timestamp};
 use everlog_store::StoreError;
 
+use crate::error::WorkerError;
+
 /// Raised by a host function through `wasmtime::Error`; the worker downcasts it and acts.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Interruption {
@@ -33,6 +35,9 @@ pub(crate) enum Interruption {
     /// The end of an atomic region that the log does not allow; the guest traps.
     #[error(transparent)]
     AtomicRefused(AtomicError),
+    /// Something that another worker, or a promise, does not allow; the guest traps.
+    #[error(transparent)]
+    Refused(WorkerError),
     /// The host has no room for more linear memory; the execution is tried again later.
     #[error("the host's memory limit is reached: {wanted} bytes wanted, {available} available")]
     HostMemory {
@@ -68,6 +73,15 @@ pub(crate) enum Interruption {
 impl From<Divergence> for Interruption {
     fn from(divergence: Divergence) -> Self {
         Self::Diverged(Box::new(divergence))
+    }
+}
+
+impl From<WorkerError> for Interruption {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Storage(error) => Self::Storage(error),
+            refused => Self::Refused(refused),
+        }
     }
 }
 

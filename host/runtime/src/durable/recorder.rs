@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use everlog_oplog::{Index, Journal, Timestamp};
 use everlog_store::{Append, Batch, Change, Store, StoreError, WorkerKey};
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 
 use super::Interruption;
 use crate::statistics::{Counters, add};
@@ -29,6 +30,8 @@ pub(crate) struct Recorder {
     key: WorkerKey,
     durable: Arc<watch::Sender<Durable>>,
     counters: Arc<Counters>,
+    /// Notified when a promise of the worker was completed.
+    completions: Notify,
 }
 
 struct Inner {
@@ -49,7 +52,24 @@ impl Recorder {
         // A new worker has no entry in the store, and so no wake record either.
         let stored = matches!(&*durable.borrow(), Durable::UpTo(index) if index.get() > 0);
         let wake = if stored { records::wake_time(journal.status()) } else { None };
-        Self { inner: Mutex::new(Inner { journal, wake }), store, key, durable, counters }
+        let inner = Mutex::new(Inner { journal, wake });
+        Self { inner, store, key, durable, counters, completions: Notify::new() }
+    }
+
+    /// Says which wake record the store holds, where that does not follow from the journal: something in its tail
+    /// changes it.
+    pub(crate) fn assume_wake(&self, wake: Option<Timestamp>) {
+        self.lock().wake = wake;
+    }
+
+    /// Lets whoever waits for a promise of this worker look again.
+    pub(crate) fn promise_completed(&self) {
+        self.completions.notify_waiters();
+    }
+
+    /// Returns when a promise was completed since this was called.
+    pub(crate) fn completion(&self) -> Notified<'_> {
+        self.completions.notified()
     }
 
     /// When the store would wake this worker if it were not in memory.

@@ -200,6 +200,13 @@ impl Desk {
         }
     }
 
+    /// Tells those who wait for the running invocation that it is none any more.
+    pub(crate) fn refuse_current(&mut self, error: &InvokeError) {
+        if let Some(current) = self.current.take() {
+            answer(current.callers, &Err(error.clone()));
+        }
+    }
+
     /// Tells everybody that waits that there will be no outcome; what the log accepted stays in line.
     pub(crate) fn refuse_all(&mut self, error: &InvokeError) {
         if let Some(current) = &mut self.current {

@@ -39,6 +39,8 @@ pub(crate) enum End {
 pub(crate) enum Stop {
     /// An operator's wish, and where to report.
     Control(Control, Reply<Result<(), WorkerError>>),
+    /// An operator takes back everything behind this entry, which is part of the history.
+    Revert { to: Index, reply: Reply<Result<Index, WorkerError>> },
     /// The server stops.
     Shutdown,
 }

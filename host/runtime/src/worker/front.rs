@@ -76,6 +76,18 @@ impl Front {
             Message::Control { control, reply } => {
                 return Taken::Stop(Stop::Control(control, reply));
             }
+            Message::CompletePromise(completion) => {
+                self.complete_promise(recorder, completion).await;
+            }
+            Message::InspectPromise { promise, reply } => {
+                self.inspect_promise(recorder, promise, reply);
+            }
+            Message::Revert { to, reply } => return self.check_revert(recorder, to, reply).await,
+            Message::Settle { reply } => self.settle(recorder, reply),
+            Message::Adopt { reply, .. } => {
+                let worker = self.label.to_string();
+                let _ = reply.send(Err(WorkerError::NameTaken { worker }));
+            }
             Message::Wake { due } => self.forget_stale_wake(recorder, due),
             Message::Evict => return Taken::Evict,
             Message::Shutdown => return Taken::Stop(Stop::Shutdown),
@@ -242,6 +254,9 @@ impl Front {
             .get(crate::spaces::INVOCATIONS, &records::invocation_key(&self.key, key));
         let Some(bytes) = stored.await? else { return Ok(Found::Unknown) };
         let record = InvocationRecord::decode(&self.key, &bytes)?;
+        if self.is_taken_back(recorder, &record).await? {
+            return Ok(Found::Unknown);
+        }
         if fingerprint.is_some_and(|fingerprint| fingerprint != record.fingerprint) {
             return Err(InvokeError::KeyReused { key: key.to_owned() });
         }
@@ -293,7 +308,7 @@ impl Front {
         Ok(target.and_then(|target| exports.result_of(&target).cloned()))
     }
 
-    async fn entry(&self, index: Index) -> Result<Entry, InvokeError> {
+    pub(super) async fn entry(&self, index: Index) -> Result<Entry, InvokeError> {
         let records = self.shared.store.read_log(&self.key, index.get(), 1).await?;
         let codec = Codec::new(self.key.as_bytes());
         for record in &records {

@@ -52,7 +52,7 @@ pub(crate) fn settings(shared: &Shared) -> Settings {
 /// A journal, and how far its log is in the store already.
 pub(crate) struct Recovered {
     pub(crate) journal: Journal,
-    stored: Index,
+    pub(crate) stored: Index,
 }
 
 /// Makes the journal of a worker that has a log.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::{Index, Timestamp, TraceContext};
+use everlog_oplog::{Completer, CopiedLog, Index, Payload, Timestamp, TraceContext};
 use tokio::sync::oneshot;
 use wasmtime::component::Type;
 
@@ -110,12 +110,49 @@ pub(crate) enum Message {
     Inspect { reply: Reply<Result<WorkerMetadata, WorkerError>> },
     /// Change of life.
     Control { control: Control, reply: Reply<Result<(), WorkerError>> },
+    /// Complete a promise of this worker; answers whether this is the first completion, once that is durable.
+    CompletePromise(PromiseCompletion),
+    /// How a promise of this worker stands; what is completed is durable.
+    InspectPromise { promise: Index, reply: Reply<Result<PromiseState, WorkerError>> },
+    /// Take back everything behind an entry; answers the entry that says so.
+    Revert { to: RevertTo, reply: Reply<Result<Index, WorkerError>> },
+    /// Write what is buffered; answers the last entry, once it is durable.
+    Settle { reply: Reply<Result<Index, WorkerError>> },
+    /// Begin with this log; refused where the worker exists.
+    Adopt { log: Box<CopiedLog>, reply: Reply<Result<(), WorkerError>> },
     /// The wake record for this time is due; what there is to do stands in the log.
     Wake { due: Timestamp },
     /// Leave memory if idle.
     Evict,
     /// Leave memory now; the server stops.
     Shutdown,
+}
+
+/// The completion of a promise on its way to the worker that made it.
+pub(crate) struct PromiseCompletion {
+    pub(crate) promise: Index,
+    pub(crate) data: Vec<u8>,
+    /// The call, where a worker makes it.
+    pub(crate) completer: Option<Completer>,
+    pub(crate) reply: Reply<Result<bool, WorkerError>>,
+}
+
+/// How a promise stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PromiseState {
+    /// Nobody has completed it.
+    Pending,
+    /// It was completed with this.
+    Completed(Payload),
+}
+
+/// How far a worker is to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevertTo {
+    /// This entry is the last that stays.
+    Index(Index),
+    /// So many invocations go, the newest first; the one that is running counts.
+    BeforeLast(u64),
 }
 
 /// What an operator can do to a worker.

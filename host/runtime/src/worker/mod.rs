@@ -1,6 +1,7 @@
 //! A worker's life: one task that owns its store, fed by a mailbox.
 
 mod controls;
+mod copies;
 mod desk;
 mod ends;
 mod execute;
@@ -11,7 +12,9 @@ mod id;
 mod load;
 mod message;
 mod metadata;
+mod promises;
 mod registry;
+mod revert;
 mod steps;
 mod task;
 mod timers;
@@ -19,7 +22,11 @@ pub(crate) mod unloaded;
 
 pub use id::{MAX_WORKER_NAME_BYTES, WorkerId};
 pub(crate) use message::{Call, Control, Message};
-pub use message::{Invocation, InvocationResult, InvocationStatus, WorkerSettings};
+pub use message::{
+    Invocation, InvocationResult, InvocationStatus, PromiseState, RevertTo, WorkerSettings,
+};
 pub use metadata::WorkerMetadata;
+pub use promises::MAX_PROMISE_BYTES;
+pub(crate) use promises::{check_size, not_found};
 pub(crate) use registry::{Registry, SendError};
 pub(crate) use timers::{Timers, run as run_timers};

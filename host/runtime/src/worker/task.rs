@@ -179,6 +179,8 @@ impl Task {
         let now = clock::now();
         match life {
             Life::Running => Plan::Advance,
+            // It waits for no time: a completed promise makes it due.
+            Life::Suspended if wake.is_none() => Plan::Wait { until: None },
             Life::Suspended | Life::Retrying => match wake {
                 Some(wake) if wake > now => Plan::Wait { until: Some(wake) },
                 _ => Plan::Advance,
@@ -257,6 +259,7 @@ impl Task {
                 self.create_log(settings.clone().unwrap_or_default(), ephemeral).await
             }
             Message::Accept { .. } => self.create_log(WorkerSettings::default(), false).await,
+            Message::Adopt { log, reply } => return self.adopt(*log, reply).await,
             Message::Shutdown => return Flow::Leave,
             other => {
                 let error = WorkerError::NotFound { worker: self.front.label.to_string() };
@@ -348,6 +351,7 @@ impl Task {
                 let _ = reply.send(self.remove().await);
                 Flow::Leave
             }
+            Stop::Revert { to, reply } => self.revert(to, reply).await,
         }
     }
 }
@@ -371,7 +375,12 @@ fn refuse(message: Message, error: &WorkerError) {
         Message::Create { reply, .. } => drop(reply.send(Err(error))),
         Message::Query { reply, .. } => drop(reply.send(Err(error.into()))),
         Message::Inspect { reply } => drop(reply.send(Err(error))),
-        Message::Control { reply, .. } => drop(reply.send(Err(error))),
+        Message::Control { reply, .. } | Message::Adopt { reply, .. } => {
+            drop(reply.send(Err(error)))
+        }
+        Message::Revert { reply, .. } | Message::Settle { reply } => drop(reply.send(Err(error))),
+        Message::CompletePromise(completion) => drop(completion.reply.send(Err(error))),
+        Message::InspectPromise { reply, .. } => drop(reply.send(Err(error))),
         Message::Wake { .. } | Message::Evict | Message::Shutdown => {}
     }
 }

@@ -16,6 +16,7 @@ mod entropy;
 mod error;
 pub mod exports;
 mod files;
+pub mod filter;
 mod follower;
 mod golem;
 mod network;

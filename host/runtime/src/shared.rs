@@ -13,6 +13,10 @@ use crate::statistics::Counters;
 use crate::wasi::HostMemory;
 use crate::worker::{Registry, Timers};
 
+/// Arguments and results above this size, in bytes, go to a blob beside the log. Part of the log's format: replay
+/// compares results as they are recorded, so it never changes.
+const MAX_INLINE_BYTES: usize = 256 << 10;
+
 /// The runtime as its workers see it.
 pub(crate) struct Shared {
     pub(crate) config: RuntimeConfig,
@@ -29,6 +33,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Bytes as an entry holds them: large ones become a blob, durable before the entry is.
+    pub(crate) async fn payload(&self, bytes: Vec<u8>) -> Result<Payload, StoreError> {
+        if bytes.len() <= MAX_INLINE_BYTES {
+            return Ok(Payload::Inline(bytes));
+        }
+        let size = bytes.len() as u64;
+        let digest = self.store.put_blob(bytes).await?;
+        Ok(Payload::Blob { digest: *digest.as_bytes(), size })
+    }
+
     /// The bytes of a payload, wherever they are.
     pub(crate) async fn resolve(&self, payload: &Payload) -> Result<Vec<u8>, StoreError> {
         match payload {

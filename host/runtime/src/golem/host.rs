@@ -3,7 +3,8 @@
 use everlog_oplog::{Category, Index, RetryPolicy};
 
 use super::bindings::golem::api::host::{
-    Host, OplogIndex, PersistenceLevel, RetryPolicy as GuestRetryPolicy, Uuid,
+    ComponentVersion, Host, OplogIndex, PersistenceLevel, PromiseId,
+    RetryPolicy as GuestRetryPolicy, UpdateMode, Uri, Uuid, WorkerId, WorkerMetadata,
 };
 use crate::durable::{Entered, Interruption};
 use crate::wasi::WorkerState;
@@ -13,6 +14,54 @@ use crate::wasi::WorkerState;
 const JITTER: f64 = 0.15;
 
 impl Host for WorkerState {
+    fn create_promise(&mut self) -> wasmtime::Result<PromiseId> {
+        self.make_promise()
+    }
+
+    async fn await_promise(&mut self, promise: PromiseId) -> wasmtime::Result<Vec<u8>> {
+        self.awaited(promise).await
+    }
+
+    async fn complete_promise(
+        &mut self,
+        promise: PromiseId,
+        data: Vec<u8>,
+    ) -> wasmtime::Result<bool> {
+        self.complete(promise, data).await
+    }
+
+    fn delete_promise(&mut self, promise: PromiseId) -> wasmtime::Result<()> {
+        self.forget_promise(promise)
+    }
+
+    async fn get_self_metadata(&mut self) -> wasmtime::Result<WorkerMetadata> {
+        self.own_metadata().await
+    }
+
+    async fn get_worker_metadata(
+        &mut self,
+        worker: WorkerId,
+    ) -> wasmtime::Result<Option<WorkerMetadata>> {
+        self.metadata_of(worker).await
+    }
+
+    /// In what a fork inherited the guest is told the same as before.
+    fn get_self_uri(&mut self, function: String) -> wasmtime::Result<Uri> {
+        let origin =
+            self.recorder.with(|journal, _| journal.copied_from().map(ToString::to_string));
+        let worker = origin.unwrap_or_else(|| self.environment.worker.to_string());
+        Ok(Uri { value: format!("urn:worker:{worker}/{function}") })
+    }
+
+    async fn update_worker(
+        &mut self,
+        _worker: WorkerId,
+        _version: ComponentVersion,
+        _mode: UpdateMode,
+    ) -> wasmtime::Result<()> {
+        Err(wasmtime::format_err!("golem:api/host.update-worker is not available in this version"))
+    }
+
     fn get_oplog_index(&mut self) -> wasmtime::Result<OplogIndex> {
         let marked = self.recorder.with(|journal, now| journal.mark(now));
         Ok(marked.map_err(Interruption::from)?.get())

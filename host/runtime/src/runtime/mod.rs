@@ -1,6 +1,7 @@
 //! The runtime's face: what the server and the command line ask for.
 
 mod components;
+mod histories;
 mod invocations;
 mod workers;
 

@@ -1,18 +1,17 @@
 //! Workers as operators see them.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
-use everlog_oplog::{Entry, Index, Payload, Status};
-use everlog_store::{KeyRange, Order};
-use tokio::sync::oneshot;
+use everlog_oplog::{Entry, Index, Payload};
 use uuid::Uuid;
 
 use super::Runtime;
 use crate::error::WorkerError;
 use crate::follower::Follower;
-use crate::spaces;
-use crate::worker::{Control, Message, WorkerId, WorkerMetadata, WorkerSettings, unloaded};
+use crate::worker::{
+    Control, Listing, Message, Precision, WorkerId, WorkerMetadata, WorkerSettings, described,
+    unloaded,
+};
 
 impl Runtime {
     /// Creates a worker; `false` if it exists with these settings.
@@ -32,11 +31,7 @@ impl Runtime {
     /// # Errors
     /// Not found, or a damaged log.
     pub async fn worker(&self, worker: &WorkerId) -> Result<WorkerMetadata, WorkerError> {
-        if let Some(metadata) = self.loaded_metadata(worker).await {
-            return metadata;
-        }
-        let status = unloaded::status(&self.shared, worker).await?;
-        described(worker, status)
+        self.shared.metadata(worker).await
     }
 
     /// A worker's metadata as folded from the whole oplog, whatever memory and caches say.
@@ -59,42 +54,8 @@ impl Runtime {
         after: Option<WorkerId>,
         limit: usize,
     ) -> Result<Vec<WorkerMetadata>, WorkerError> {
-        let mut range = match component {
-            Some(component) => KeyRange::prefix(component.as_bytes()),
-            None => KeyRange::all(),
-        };
-        if let Some(after) = after {
-            range.start = Bound::Excluded(after.key()?.as_bytes().to_vec());
-        }
-        loop {
-            let store = &self.shared.store;
-            let page = store.scan(spaces::WORKERS, range.clone(), Order::Forward, limit).await?;
-            let Some((last, _)) = page.last() else { return Ok(Vec::new()) };
-            range.start = Bound::Excluded(last.clone());
-            let workers = self.metadata_of(page.iter().map(|(key, _)| key.as_slice())).await?;
-            if !workers.is_empty() {
-                return Ok(workers);
-            }
-        }
-    }
-
-    /// The metadata of the workers with these keys. One damaged worker must not hide the others.
-    async fn metadata_of(
-        &self,
-        keys: impl Iterator<Item = &[u8]>,
-    ) -> Result<Vec<WorkerMetadata>, WorkerError> {
-        let mut workers = Vec::new();
-        for worker in keys.filter_map(WorkerId::from_key) {
-            match self.worker(&worker).await {
-                Ok(metadata) => workers.push(metadata),
-                Err(WorkerError::NotFound { .. }) => {}
-                Err(error @ WorkerError::CorruptLog { .. }) => {
-                    tracing::error!(%error, "a worker is left out of the list");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(workers)
+        let listing = Listing { component, after, limit, precision: Precision::Exact };
+        self.shared.list(listing).await
     }
 
     /// Removes a worker and all that it owned; its callers are told.
@@ -169,18 +130,4 @@ impl Runtime {
     pub fn follow(&self, worker: &WorkerId) -> Follower {
         Follower::new(Arc::clone(&self.shared), worker.clone())
     }
-
-    async fn loaded_metadata(
-        &self,
-        worker: &WorkerId,
-    ) -> Option<Result<WorkerMetadata, WorkerError>> {
-        let (reply, answer) = oneshot::channel();
-        let loaded = self.shared.registry.send_if_loaded(worker, Message::Inspect { reply });
-        if loaded { answer.await.ok() } else { None }
-    }
-}
-
-fn described(worker: &WorkerId, status: Option<Status>) -> Result<WorkerMetadata, WorkerError> {
-    let status = status.ok_or_else(|| WorkerError::NotFound { worker: worker.to_string() })?;
-    Ok(WorkerMetadata { worker: worker.clone(), status, queued: Vec::new() })
 }

@@ -122,7 +122,7 @@ impl WorkerState {
     }
 
     /// Whether something was printed without a newline at the end.
-    pub(super) fn has_partial_lines(&self) -> bool {
+    pub(crate) fn has_partial_lines(&self) -> bool {
         let PartialLines { stdout, stderr, .. } = &self.guest.partial_lines;
         [stdout, stderr].iter().any(|partial| partial.with(|bytes| !bytes.is_empty()))
     }

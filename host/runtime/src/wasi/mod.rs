@@ -26,6 +26,7 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, random as wasi_random};
 use wasmtime_wasi_io::bindings::wasi::io;
 
 pub(crate) use limiter::HostMemory;
+pub(crate) use poll::Wait;
 pub(crate) use registry::Recipe;
 pub(crate) use shared::SharedCount;
 pub(crate) use state::{HasWorker, WorkerEnvironment, WorkerState};

@@ -13,7 +13,7 @@ use crate::durable::{Entered, Interruption};
 
 /// How a wait ended.
 #[derive(Encode, Decode)]
-enum Wait<T> {
+pub(crate) enum Wait<T> {
     /// What the guest waited for has come.
     Over(T),
     /// The worker was about to leave memory and showed its unfinished lines; the wait goes on. It is recorded since a

@@ -10,6 +10,7 @@ use bincode::{Decode, Encode};
 use everlog_oplog::Timestamp;
 
 use super::SharedCount;
+use crate::golem::WorkerWalk;
 
 /// How a host resource could be made again.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -65,6 +66,8 @@ pub(crate) enum Recipe {
         /// Which of them the guest reads next.
         next: SharedCount,
     },
+    /// A walk over workers, with where it stands.
+    WorkerWalk(WorkerWalk),
     /// The error of a failed stream operation.
     Error {
         /// What went wrong.
@@ -141,6 +144,13 @@ impl ResourceRegistry {
     /// What resource `number` is.
     pub(crate) fn get(&self, number: u32) -> Option<&Recipe> {
         self.live.get(&number)
+    }
+
+    /// Follows a walk that has returned the worker called `name` last.
+    pub(crate) fn advance_walk(&mut self, number: u32, name: String) {
+        if let Some(Recipe::WorkerWalk(walk)) = self.live.get_mut(&number) {
+            walk.after = Some(name);
+        }
     }
 
     /// How many resources are live.

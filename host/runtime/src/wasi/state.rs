@@ -1,6 +1,6 @@
 //! What a worker's store holds: the state behind every host function.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bincode::{Decode, Encode};
@@ -16,8 +16,10 @@ use super::limiter::{HostMemory, MemoryLimiter};
 use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
 use crate::durable::Recorder;
+use crate::error::WorkerError;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
 use crate::network::Policy;
+use crate::shared::Shared;
 use crate::worker::WorkerId;
 
 /// Host resources that one worker may hold at a time; one more traps.
@@ -48,6 +50,8 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) host_memory: Arc<HostMemory>,
     /// What it may reach on the network.
     pub(crate) network: Policy,
+    /// The runtime, and through it the other workers.
+    pub(crate) shared: Weak<Shared>,
 }
 
 impl WorkerEnvironment {
@@ -118,6 +122,14 @@ impl WorkerState {
         table.set_max_capacity(MAX_RESOURCES);
         let http = Http::new();
         Self { table, recorder, guest, environment, files, limiter, sockets: None, http }
+    }
+
+    /// The runtime, as long as it is there.
+    ///
+    /// # Errors
+    /// The server stops.
+    pub(crate) fn shared(&self) -> Result<Arc<Shared>, WorkerError> {
+        self.environment.shared.upgrade().ok_or(WorkerError::ShuttingDown)
     }
 
     /// wasmtime-wasi's own file calls, which keep a guest inside its directory.

@@ -23,10 +23,6 @@ use crate::records::{self, InvocationRecord};
 use crate::shared::Shared;
 use crate::value::{Value, decode_result, decode_values};
 
-/// Arguments and results above this size, in bytes, go to a blob beside the log. Part of the log's format: replay
-/// compares results as they are recorded, so it never changes.
-const MAX_INLINE_BYTES: usize = 256 << 10;
-
 /// What a message asks of the task beyond what is done already.
 pub(crate) enum Taken {
     /// Nothing, or only that it looks at its queue.
@@ -344,12 +340,7 @@ impl Front {
 
     /// Arguments and results as an entry holds them: large ones become a blob, durable before the entry is.
     pub(crate) async fn payload(&self, bytes: Vec<u8>) -> Result<Payload, InvokeError> {
-        if bytes.len() <= MAX_INLINE_BYTES {
-            return Ok(Payload::Inline(bytes));
-        }
-        let size = bytes.len() as u64;
-        let digest = self.shared.store.put_blob(bytes).await?;
-        Ok(Payload::Blob { digest: *digest.as_bytes(), size })
+        Ok(self.shared.payload(bytes).await?)
     }
 
     fn waiting_status(&self, status: &Status, key: &str) -> InvocationStatus {

@@ -114,7 +114,7 @@ pub(crate) fn recorder(
 }
 
 /// The host functions' state of a new instance.
-pub(crate) fn state(shared: &Shared, front: &Front, recorder: &Arc<Recorder>) -> WorkerState {
+pub(crate) fn state(shared: &Arc<Shared>, front: &Front, recorder: &Arc<Recorder>) -> WorkerState {
     let (create, created_at) = recorder.with(|journal, _| {
         let status = journal.status();
         (status.create.clone(), status.created_at)
@@ -131,6 +131,7 @@ pub(crate) fn state(shared: &Shared, front: &Front, recorder: &Arc<Recorder>) ->
         files: Arc::clone(&shared.files),
         host_memory: Arc::clone(&shared.host_memory),
         network: Policy::new(shared.config.network_sockets),
+        shared: Arc::downgrade(shared),
     };
     WorkerState::new(environment, Arc::clone(recorder))
 }

@@ -9,6 +9,7 @@ mod front;
 mod guest;
 mod handles;
 mod id;
+mod listing;
 mod load;
 mod message;
 mod metadata;
@@ -21,6 +22,8 @@ mod timers;
 pub(crate) mod unloaded;
 
 pub use id::{MAX_WORKER_NAME_BYTES, WorkerId};
+pub(crate) use listing::{Listing, Precision, described};
+pub(crate) use load::read_log;
 pub(crate) use message::{Call, Control, Message};
 pub use message::{
     Invocation, InvocationResult, InvocationStatus, PromiseState, RevertTo, WorkerSettings,

@@ -9,7 +9,7 @@ use super::front::Front;
 use super::message::{Message, PromiseCompletion, PromiseState, Reply};
 use super::{SendError, WorkerId, unloaded};
 use crate::durable::Recorder;
-use crate::error::{InvokeError, WorkerError};
+use crate::error::WorkerError;
 use crate::follower::Follower;
 use crate::shared::Shared;
 
@@ -25,10 +25,9 @@ impl Front {
         let PromiseCompletion { promise, data, completer, reply } = completion;
         let completed = match self.promise_state(recorder, promise) {
             // Nobody needs a blob of what will not be kept.
-            Ok(_) => match self.payload(data).await {
+            Ok(_) => match self.shared.payload(data).await {
                 Ok(data) => self.record_completion(recorder, promise, data, completer),
-                Err(InvokeError::Worker(error)) => Err(error),
-                Err(error) => unreachable!("a payload only fails with its store: {error}"),
+                Err(error) => Err(error.into()),
             },
             Err(error) => Err(error),
         };

@@ -77,6 +77,21 @@ impl Front {
         }
     }
 
+    async fn reverted(&self, to: Index) -> Result<load::Recovered, WorkerError> {
+        let (log, stored) = load::read_log(&self.shared, &self.key).await?;
+        let settings = load::settings(&self.shared);
+        let identity = self.key.as_bytes();
+        let journal = Journal::recover_reverted(identity, log, settings, to, clock::now());
+        match journal {
+            Ok(journal) => Ok(load::Recovered { journal, stored }),
+            Err(RevertError::Refused(error)) => Err(self.no_such_past(&error)),
+            Err(RevertError::Log(error)) => Err(WorkerError::CorruptLog {
+                worker: self.label.to_string(),
+                detail: error.to_string(),
+            }),
+        }
+    }
+
     fn no_such_past(&self, detail: &dyn std::fmt::Display) -> WorkerError {
         WorkerError::NoSuchPast { worker: self.label.to_string(), detail: detail.to_string() }
     }
@@ -110,7 +125,7 @@ impl Task {
             let _ = reply.send(Err(error.clone().into()));
             return self.store_failed(error).await;
         }
-        let recovered = match self.reverted(to).await {
+        let recovered = match self.front.reverted(to).await {
             Ok(recovered) => recovered,
             Err(error) => {
                 let _ = reply.send(Err(error));
@@ -131,21 +146,6 @@ impl Task {
         self.recorder = Some(Arc::clone(&recorder));
         self.refuse_reverted(&recorder);
         self.follow_version(&recorder).await
-    }
-
-    async fn reverted(&self, to: Index) -> Result<load::Recovered, WorkerError> {
-        let (log, stored) = load::read_log(&self.shared, &self.front.key).await?;
-        let settings = load::settings(&self.shared);
-        let identity = self.front.key.as_bytes();
-        let journal = Journal::recover_reverted(identity, log, settings, to, clock::now());
-        match journal {
-            Ok(journal) => Ok(load::Recovered { journal, stored }),
-            Err(RevertError::Refused(error)) => Err(self.front.no_such_past(&error)),
-            Err(RevertError::Log(error)) => Err(WorkerError::CorruptLog {
-                worker: self.front.label.to_string(),
-                detail: error.to_string(),
-            }),
-        }
     }
 
     /// Tells those who wait for an invocation that is no more; who waits for the one that runs again goes on waiting.

@@ -7,6 +7,7 @@ mod invoke;
 mod oplog;
 mod output;
 mod progress;
+mod promise;
 mod run;
 mod serve;
 mod table;
@@ -66,6 +67,9 @@ enum Command {
     Worker(worker::Command),
     /// Invoke a function of a worker, which is created on first use
     Invoke(invoke::Arguments),
+    /// Complete promises, and see how they stand
+    #[command(subcommand)]
+    Promise(promise::Command),
     /// Read a worker's oplog
     Oplog(oplog::Arguments),
     /// Print the configuration that `serve` would use, and where each value comes from
@@ -103,6 +107,12 @@ impl Cli {
                 speak(
                     global,
                     |client| async move { invoke::run(arguments, &client, &output).await },
+                )?;
+            }
+            Command::Promise(command) => {
+                speak(
+                    global,
+                    |client| async move { promise::run(command, &client, &output).await },
                 )?;
             }
             Command::Oplog(arguments) => {

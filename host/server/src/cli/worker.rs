@@ -49,6 +49,28 @@ pub(super) enum Command {
     Resume(Named),
     /// Drop the instance of a worker and recover it at once, as a drill
     Crash(Named),
+    /// Take a worker back: to an entry of its oplog, or to before its last invocations
+    #[command(group = clap::ArgGroup::new("target").required(true))]
+    Revert {
+        #[command(flatten)]
+        worker: Named,
+        /// The last entry that stays
+        #[arg(long, group = "target", value_name = "INDEX")]
+        to_index: Option<u64>,
+        /// So many invocations go, the one that is running counts
+        #[arg(long, group = "target", value_name = "COUNT")]
+        last_invocations: Option<u64>,
+    },
+    /// Make a new worker with the history of this one
+    Fork {
+        #[command(flatten)]
+        worker: Named,
+        /// Name of the new worker
+        new: String,
+        /// The last entry of the history that it gets, instead of the newest
+        #[arg(long, value_name = "INDEX")]
+        at_index: Option<u64>,
+    },
     /// Print what a worker printed
     Logs {
         #[command(flatten)]
@@ -107,6 +129,19 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
         Command::Interrupt(worker) => order(client, output, &worker, "interrupt").await,
         Command::Resume(worker) => order(client, output, &worker, "resume").await,
         Command::Crash(worker) => order(client, output, &worker, "crash").await,
+        Command::Revert { worker, to_index, last_invocations } => {
+            let target = match to_index {
+                Some(to) => json!({ "toIndex": to }),
+                None => json!({ "lastInvocations": last_invocations }),
+            };
+            let request = client.request(Method::POST, &worker.path(&["revert"]))?.json(&target);
+            Ok(output.one(&client.json(request).await?, members)?)
+        }
+        Command::Fork { worker, new, at_index } => {
+            let wanted = json!({ "worker": new, "atIndex": at_index });
+            let request = client.request(Method::POST, &worker.path(&["fork"]))?.json(&wanted);
+            Ok(output.one(&client.json(request).await?, members)?)
+        }
         Command::Logs { worker, follow, from } => logs(client, output, &worker, follow, from).await,
     }
 }

@@ -16,6 +16,8 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
+use everlog_runtime::filter::{Comparison, like};
+
 pub(crate) use error::FilterError;
 pub(crate) use parser::parse;
 
@@ -61,17 +63,6 @@ pub(crate) enum NumberField {
     CreatedAt,
 }
 
-/// How a field is compared with a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
 impl Filter {
     /// Whether `subject` satisfies the expression.
     pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
@@ -113,39 +104,4 @@ impl NumberField {
             Self::CreatedAt => subject.created_at,
         }
     }
-}
-
-impl Comparison {
-    fn holds<T: Ord + ?Sized>(self, found: &T, value: &T) -> bool {
-        match self {
-            Self::Equal => found == value,
-            Self::NotEqual => found != value,
-            Self::Less => found < value,
-            Self::LessOrEqual => found <= value,
-            Self::Greater => found > value,
-            Self::GreaterOrEqual => found >= value,
-        }
-    }
-}
-
-/// Whether `text` is `pattern` with some text in the place of each `*`.
-///
-/// The pieces between stars are looked for from the left, each as early as possible, so the time is
-/// bounded by the product of the lengths, whatever the pattern.
-fn like(text: &str, pattern: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else {
-        return text == pattern;
-    };
-    let Some(mut text) = text.strip_prefix(head) else {
-        return false;
-    };
-    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for piece in middle.split('*') {
-        match text.split_once(piece) {
-            Some((_, after)) if !piece.is_empty() => text = after,
-            Some(_) => {}
-            None => return false,
-        }
-    }
-    text.ends_with(tail)
 }

@@ -44,7 +44,12 @@ impl From<WorkerError> for Problem {
             WorkerError::Storage(error) => return error.into(),
             WorkerError::Component(error) => return error.into(),
             WorkerError::NotFound { .. } => Code::WorkerNotFound,
-            WorkerError::Exists { .. } => Code::WorkerExists,
+            WorkerError::Exists { .. } | WorkerError::NameTaken { .. } => Code::WorkerExists,
+            WorkerError::PromiseNotFound { .. } => Code::PromiseNotFound,
+            WorkerError::PromiseTooLarge { .. } | WorkerError::CopyTooLarge { .. } => {
+                Code::BodyTooLarge
+            }
+            WorkerError::NoSuchPast { .. } => Code::NotInHistory,
             WorkerError::InvalidName { .. } => Code::InvalidRequest,
             WorkerError::CorruptLog { .. } => Code::OplogDamaged,
             WorkerError::Busy { .. } => Code::TooManyRequests,
@@ -64,6 +69,7 @@ impl From<InvokeError> for Problem {
             }
             InvokeError::Interrupted { .. } => Code::WorkerInterrupted,
             InvokeError::Deleted { .. } => Code::WorkerDeleted,
+            InvokeError::Reverted { .. } => Code::InvocationReverted,
             InvokeError::Exited { .. } => Code::WorkerExited,
             InvokeError::PreviousFailed { .. } => Code::PreviousInvocationFailed,
             InvokeError::Stalled { .. } => Code::WorkerStalled,

@@ -26,6 +26,8 @@ pub(crate) enum Code {
     WorkerNotFound,
     FunctionNotFound,
     InvocationNotFound,
+    PromiseNotFound,
+    NotInHistory,
     MethodNotAllowed,
     RequestTimeout,
     WorkerExists,
@@ -36,6 +38,7 @@ pub(crate) enum Code {
     WorkerStalled,
     PreviousInvocationFailed,
     InvocationCancelled,
+    InvocationReverted,
     InvocationNotCancellable,
     BodyTooLarge,
     HeadTooLarge,
@@ -66,6 +69,8 @@ impl Code {
             Self::WorkerNotFound => "worker-not-found",
             Self::FunctionNotFound => "function-not-found",
             Self::InvocationNotFound => "invocation-not-found",
+            Self::PromiseNotFound => "promise-not-found",
+            Self::NotInHistory => "not-in-history",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
             Self::WorkerExists => "worker-exists",
@@ -76,6 +81,7 @@ impl Code {
             Self::WorkerStalled => "worker-stalled",
             Self::PreviousInvocationFailed => "previous-invocation-failed",
             Self::InvocationCancelled => "invocation-cancelled",
+            Self::InvocationReverted => "invocation-reverted",
             Self::InvocationNotCancellable => "invocation-not-cancellable",
             Self::BodyTooLarge => "body-too-large",
             Self::HeadTooLarge => "head-too-large",
@@ -97,14 +103,16 @@ impl Code {
             | Self::MalformedJson
             | Self::InvalidArguments
             | Self::InvalidComponent
-            | Self::AmbiguousFunction => StatusCode::BAD_REQUEST,
+            | Self::AmbiguousFunction
+            | Self::NotInHistory => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::RouteNotFound
             | Self::ComponentNotFound
             | Self::WorkerNotFound
             | Self::FunctionNotFound
-            | Self::InvocationNotFound => StatusCode::NOT_FOUND,
+            | Self::InvocationNotFound
+            | Self::PromiseNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::WorkerExists
@@ -115,6 +123,7 @@ impl Code {
             | Self::WorkerStalled
             | Self::PreviousInvocationFailed
             | Self::InvocationCancelled
+            | Self::InvocationReverted
             | Self::InvocationNotCancellable => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -144,6 +153,8 @@ impl Code {
             Self::WorkerNotFound => "There is no such worker",
             Self::FunctionNotFound => "There is no such function",
             Self::InvocationNotFound => "There is no such invocation",
+            Self::PromiseNotFound => "There is no such promise",
+            Self::NotInHistory => "The worker's history does not reach there",
             Self::MethodNotAllowed => "The route has no such method",
             Self::RequestTimeout => "The body did not arrive in time",
             Self::WorkerExists => "The worker exists with other settings",
@@ -153,6 +164,7 @@ impl Code {
             Self::WorkerExited => "The worker has exited",
             Self::WorkerStalled => "The worker is stalled by a divergence",
             Self::PreviousInvocationFailed => "An earlier invocation of the worker failed",
+            Self::InvocationReverted => "The invocation was taken back",
             Self::InvocationCancelled => "The invocation was cancelled",
             Self::InvocationNotCancellable => "The invocation cannot be cancelled any more",
             Self::BodyTooLarge => "The body is too large",

@@ -9,8 +9,8 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use super::app::App;
 use super::problem::{Code, Problem};
 use super::{
-    component_routes, invocation_routes, invoke_routes, log_routes, openapi, oplog_routes,
-    service_routes, worker_listing, worker_routes,
+    component_routes, history_routes, invocation_routes, invoke_routes, log_routes, openapi,
+    oplog_routes, promise_routes, service_routes, worker_listing, worker_routes,
 };
 
 /// A method on a path, and what answers it.
@@ -32,6 +32,13 @@ macro_rules! component {
 macro_rules! worker {
     ($rest:literal) => {
         concat!("/v1/workers/{component}/{worker}", $rest)
+    };
+}
+
+/// What begins the path of everything about one promise.
+macro_rules! promise {
+    ($rest:literal) => {
+        concat!("/v1/promises/{component}/{worker}/{oplogIndex}", $rest)
     };
 }
 
@@ -65,8 +72,12 @@ fn routes() -> Vec<Route> {
         route("post", worker!("/interrupt"), post(worker_routes::interrupt)),
         route("post", worker!("/resume"), post(worker_routes::resume)),
         route("post", worker!("/crash"), post(worker_routes::crash)),
+        route("post", worker!("/revert"), post(history_routes::revert)),
+        route("post", worker!("/fork"), post(history_routes::fork)),
         route("get", worker!("/oplog"), get(oplog_routes::list)),
         route("get", worker!("/logs"), get(log_routes::read)),
+        route("get", promise!(""), get(promise_routes::get)),
+        route("post", promise!("/complete"), post(promise_routes::complete)),
     ]
 }
 

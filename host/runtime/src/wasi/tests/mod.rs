@@ -7,7 +7,7 @@ mod golem;
 mod resources;
 mod time;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use everlog_oplog::{Create, EntryKind, Index, Journal, RecordedBatch, Settings};
@@ -95,6 +95,7 @@ impl House {
             files: Arc::clone(&self.files),
             host_memory: Arc::new(HostMemory::new(1 << 20)),
             network: Policy::new(self.sockets),
+            shared: Weak::new(),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::values::{BytesAs, Json};
 const MAX_SHOWN_BYTES: usize = 4_096;
 
 /// Every `type` that an entry can have, as [`EntryKind::name`] spells them.
-pub(in crate::http) const ENTRY_TYPES: [&str; 34] = [
+pub(in crate::http) const ENTRY_TYPES: [&str; 35] = [
     "create",
     "invocation-started",
     "invocation-completed",
@@ -55,6 +55,7 @@ pub(in crate::http) const ENTRY_TYPES: [&str; 34] = [
     "snapshot-loaded",
     "snapshot",
     "forked",
+    "promise-completed-by",
 ];
 
 /// A line that a guest printed, as followers of its log get it.
@@ -164,6 +165,11 @@ fn kind_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
         EntryKind::PromiseCompleted { promise, data } => {
             json!({ "promise": promise.get(), "data": payload_json(data) })
         }
+        EntryKind::PromiseCompletedBy { promise, data, completer } => json!({
+            "promise": promise.get(), "data": payload_json(data),
+            "completer": worker_json(&completer.worker),
+            "position": completer.position.to_string(),
+        }),
         other => life_json(other),
     }
 }

@@ -19,6 +19,7 @@ pub mod bench;
 pub mod command;
 pub mod fixtures;
 pub mod follower;
+pub mod histories;
 pub mod peer;
 pub mod process;
 pub mod reply;

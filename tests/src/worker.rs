@@ -35,6 +35,12 @@ impl Worker {
         self.api.request(method, &path)
     }
 
+    /// Begins a request to a path below a promise of the worker.
+    pub fn promise_request(&self, method: Method, index: &str, below: &[&str]) -> RequestBuilder {
+        let path = [&["v1", "promises", &self.component, &self.name, index], below].concat();
+        self.api.request(method, &path)
+    }
+
     /// Creates the worker with settings as in `{"args": [], "env": {}}`.
     pub async fn create(&self, settings: Value) -> Reply {
         send(self.request(Method::PUT, &[]).json(&settings)).await

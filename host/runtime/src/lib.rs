@@ -38,6 +38,7 @@ pub use everlog_oplog::{
     Timestamp, TraceContext, WorkerState,
 };
 pub use follower::Follower;
+pub use golem::Outcome;
 pub use network::SocketAccess;
 pub use runtime::{MAX_KEY_BYTES, Runtime};
 pub use statistics::Statistics;

@@ -31,7 +31,7 @@ impl Host for WorkerState {
     }
 
     fn delete_promise(&mut self, promise: PromiseId) -> wasmtime::Result<()> {
-        self.forget_promise(promise)
+        self.forget_promise(&promise)
     }
 
     async fn get_self_metadata(&mut self) -> wasmtime::Result<WorkerMetadata> {

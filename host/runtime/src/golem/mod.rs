@@ -1,6 +1,7 @@
 //! `golem:api`: what a guest says about its own durability.
 
 mod host;
+mod outcomes;
 mod promises;
 mod rpc;
 mod workers;
@@ -49,6 +50,7 @@ pub(crate) mod bindings {
     });
 }
 
+pub use outcomes::Outcome;
 pub(crate) use workers::WorkerWalk;
 
 /// Links the interfaces of `golem:api` and `golem:rpc`.

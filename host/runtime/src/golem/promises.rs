@@ -174,9 +174,9 @@ impl WorkerState {
         }
     }
 
-    pub(super) fn forget_promise(&mut self, id: PromiseId) -> wasmtime::Result<()> {
+    pub(super) fn forget_promise(&mut self, id: &PromiseId) -> wasmtime::Result<()> {
         let promise = Index(id.oplog_idx);
-        if let Owner::Other(worker) = self.owner(&id)? {
+        if let Owner::Other(worker) = self.owner(id)? {
             let (worker, promise) = (worker.to_string(), promise.get());
             return Err(
                 Interruption::from(WorkerError::PromiseOfAnother { worker, promise }).into()

@@ -376,7 +376,7 @@ fn refuse(message: Message, error: &WorkerError) {
         Message::Query { reply, .. } => drop(reply.send(Err(error.into()))),
         Message::Inspect { reply } => drop(reply.send(Err(error))),
         Message::Control { reply, .. } | Message::Adopt { reply, .. } => {
-            drop(reply.send(Err(error)))
+            drop(reply.send(Err(error)));
         }
         Message::Revert { reply, .. } | Message::Settle { reply } => drop(reply.send(Err(error))),
         Message::CompletePromise(completion) => drop(completion.reply.send(Err(error))),

@@ -6,6 +6,7 @@ use everlog_oplog::payload::Excerpt;
 use everlog_oplog::{
     Create, Entry, EntryKind, Index, Payload, Region, RetryPolicy, TraceContext, WorkerId,
 };
+use everlog_runtime::Outcome;
 use everlog_runtime::value::{self, HandleUrns, Value as WitValue};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -146,7 +147,7 @@ fn kind_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
             "trace": trace.as_ref().map(trace_json),
         }),
         EntryKind::Cancelled { key, reason } => json!({ "idempotencyKey": key, "reason": reason }),
-        EntryKind::HostCall { .. } | EntryKind::WriteBegin { .. } => call_json(kind),
+        EntryKind::HostCall { .. } | EntryKind::WriteBegin { .. } => call_json(kind, urns),
         EntryKind::SetPersistenceLevel(_)
         | EntryKind::SetIdempotence(_)
         | EntryKind::SetRetryPolicy(_)
@@ -184,18 +185,27 @@ fn create_json(create: &Create) -> Value {
     })
 }
 
-fn call_json(kind: &EntryKind) -> Value {
+fn call_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
     match kind {
         EntryKind::HostCall { function, category, fingerprint, request, begin, outcome } => json!({
             "function": function.as_str(), "category": category_name(*category),
             "fingerprint": hex(*fingerprint), "request": request.as_ref().map(excerpt_json),
-            "begin": begin.map(Index::get), "outcome": payload_json(outcome),
+            "begin": begin.map(Index::get), "outcome": outcome_json(function.as_str(), outcome, urns),
         }),
         EntryKind::WriteBegin { function, fingerprint, request, idempotent } => json!({
             "function": function.as_str(), "fingerprint": hex(*fingerprint),
             "request": excerpt_json(request), "idempotent": idempotent,
         }),
         _ => Value::Null,
+    }
+}
+
+/// What a host call brought: as a value where it can be read, as bytes otherwise.
+fn outcome_json(function: &str, outcome: &Payload, urns: &HandleUrns) -> Value {
+    match Outcome::of(function, outcome) {
+        Some(Outcome::Value(value)) => json!({ "value": value_json(&value, urns) }),
+        Some(Outcome::Data(data)) => payload_json(&data),
+        None => payload_json(outcome),
     }
 }
 

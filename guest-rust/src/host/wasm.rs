@@ -11,7 +11,12 @@ mod bindings {
     #![allow(missing_docs, unreachable_pub, unused_qualifications, reason = "generated")]
     #![allow(elided_lifetimes_in_paths, clippy::all, reason = "generated")]
     wit_bindgen::generate!({
-        path: ["../wit/deps/io", "../wit/deps/clocks", "../wit/golem-api"],
+        path: [
+            "../wit/deps/io",
+            "../wit/deps/clocks",
+            "../wit/golem-rpc",
+            "../wit/golem-api",
+        ],
         inline: "
             package everlog:guest;
             world imports {

@@ -85,10 +85,12 @@ mod tests {
         Payload::Inline(bincode::encode_to_vec(outcome, bincode::config::standard()).unwrap())
     }
 
+    fn of(function: &str, outcome: &Payload) -> Option<Outcome> {
+        Outcome::of(&format!("golem:api/host.{function}"), outcome)
+    }
+
     #[test]
     fn outcomes_are_read_by_their_function() {
-        let of =
-            |function: &str, outcome| Outcome::of(&format!("golem:api/host.{function}"), outcome);
         let first = of("complete-promise", &encoded(true));
         assert_eq!(first, Some(Outcome::Value(Value::Bool(true))));
         let data = Payload::Inline(b"yes".to_vec());

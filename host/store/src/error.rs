@@ -110,6 +110,20 @@ pub enum StoreError {
         holder: String,
     },
 
+    /// The state directory was written by another version, or is somebody else's.
+    #[error(
+        "{directory} holds {found}; this version reads \"{expected}\" only. Start the version that \
+         wrote it, or choose another directory; nothing was changed"
+    )]
+    Format {
+        /// The state directory.
+        directory: PathBuf,
+        /// What this version writes into the file `format`.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
+
     /// The operating system refused.
     #[error("cannot {operation} {path}")]
     Io {

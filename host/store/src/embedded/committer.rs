@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 
-use super::guard::panic_text;
+use super::panics::panic_text;
 use crate::store::{Done, Health};
 use crate::{Batch, StoreError};
 

@@ -4,33 +4,34 @@ use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::Duration;
 
+use super::cache::Recent;
 use super::committer::{Acceptance, Sink};
 use super::envelope::{Sealed, seal};
-use super::heads::Heads;
 use super::keys::{log_key, record_key};
 use super::marks::{Frame, Mark, Marks};
-use super::tables::{Item, LogTail, Tables};
+use super::tables::{Item, LogTail, Tables, TablesWriter};
 use crate::error::describe;
-use crate::{Append, Batch, Change, Expectation, Space, StoreError, WorkerKey};
+use crate::{Append, Batch, Change, Expectation, StoreError, WorkerKey};
 
 /// How often a writer that is held back looks whether the tables have caught up.
 const CONGESTION_POLL: Duration = Duration::from_millis(2);
 
-/// Key of the record that holds the number of the last group, see [`stored_group`].
-const GROUP_KEY: &[u8] = b"group";
+/// Of how many workers the last index is remembered, so that the guard of an append rarely has to ask
+/// the tables: under 2 MiB with keys of 100 bytes.
+const HEADS: u64 = 8192;
 
 /// The [`Sink`] of the embedded engine.
 pub(super) struct GroupWriter {
+    writer: TablesWriter,
     tables: Tables,
     marks: Marks,
-    heads: Heads,
-    /// Number of the last group that was committed.
-    number: u64,
+    /// The last index of workers that were written recently; 0 for an empty oplog.
+    heads: Recent<WorkerKey, u64>,
     group: Group,
 }
 
-/// What is committed together. Each key occurs once, since fjall gives all items of a write the
-/// same sequence number and could not tell the later one.
+/// What is committed together. Each key occurs once, since in the tables all items of a group are of
+/// one moment.
 #[derive(Default)]
 struct Group {
     log_items: Vec<Item>,
@@ -39,21 +40,15 @@ struct Group {
     deleted: HashSet<WorkerKey>,
 }
 
-/// The number of the last group in the tables; 0 in an empty store.
-pub(super) fn stored_group(tables: &Tables) -> Result<u64, StoreError> {
-    let record = tables.get(&group_key())?;
-    let number = record.and_then(|(value, _)| Some(u64::from_le_bytes(value.try_into().ok()?)));
-    Ok(number.unwrap_or(0))
-}
-
-fn group_key() -> Vec<u8> {
-    record_key(Space::RESERVED, GROUP_KEY)
-}
-
 impl GroupWriter {
-    /// Goes on after group `number`.
-    pub(super) fn new(tables: Tables, marks: Marks, number: u64) -> Self {
-        Self { tables, marks, heads: Heads::default(), number, group: Group::default() }
+    pub(super) fn new(writer: TablesWriter, marks: Marks) -> Self {
+        let tables = writer.tables().clone();
+        Self { writer, tables, marks, heads: Recent::new(HEADS), group: Group::default() }
+    }
+
+    /// What is written, to be read.
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Checks that `append` continues its oplog.
@@ -95,12 +90,12 @@ impl GroupWriter {
         let is_empty = first == 1 && self.tables.log_record(worker, 1)?.is_none();
         let tail = if is_empty { None } else { self.tables.log_tail(worker)? };
         let last = tail.map_or(0, |tail| tail.last);
-        self.heads.set(worker.clone(), last);
+        self.heads.set(worker.clone(), last, 1);
         Ok(last)
     }
 
     /// Adds a batch that passed every check.
-    fn add(&mut self, batch: Batch, deletions: Vec<(WorkerKey, Vec<Vec<u8>>)>) {
+    fn add(&mut self, batch: Batch, deletions: Vec<(WorkerKey, Vec<Item>)>) {
         for Append { worker, first, last, bytes } in batch.appends {
             let key = log_key(&worker, first);
             let sealed = seal(&key, &[&last.to_le_bytes(), &bytes]);
@@ -108,9 +103,9 @@ impl GroupWriter {
             self.group.log_items.push((key, Some(sealed.bytes)));
             self.group.tails.insert(worker, tail);
         }
-        for (worker, keys) in deletions {
+        for (worker, items) in deletions {
             if self.group.deleted.insert(worker) {
-                self.group.log_items.extend(keys.into_iter().map(|key| (key, None)));
+                self.group.log_items.extend(items);
             }
         }
         for change in batch.changes {
@@ -126,8 +121,8 @@ impl GroupWriter {
         }
     }
 
-    /// Waits until the tables have caught up with their files. fjall would wait as well, but for
-    /// ever if the threads that write the files have failed.
+    /// Waits until the tables have caught up with their files, unless the threads that write them
+    /// have failed.
     fn wait_while_congested(&self) -> Result<(), String> {
         while self.tables.is_congested() {
             self.tables.check()?;
@@ -154,7 +149,7 @@ impl Sink for GroupWriter {
             .and_then(|()| batch.expectations.iter().try_for_each(|record| self.compare(record)));
         let deletions = guarded.and_then(|()| {
             let workers = batch.delete_logs.iter();
-            workers.map(|worker| Ok((worker.clone(), self.tables.log_keys(worker)?))).collect()
+            workers.map(|worker| Ok((worker.clone(), self.tables.log_removal(worker)?))).collect()
         });
         match deletions {
             Ok(deletions) => {
@@ -170,20 +165,17 @@ impl Sink for GroupWriter {
             return Ok(());
         }
         self.wait_while_congested()?;
-        let group = self.number + 1;
+        self.tables.check()?;
+        let group = self.tables.last_group() + 1;
         self.write_mark(&Frame::Intent { group, marks: self.group.marks() })?;
-        let Group { log_items, records, tails, deleted } = std::mem::take(&mut self.group);
-        let number = seal(&group_key(), &[&group.to_le_bytes()]);
-        let records =
-            records.into_iter().map(|(key, value)| (key, value.map(|sealed| sealed.bytes)));
-        let records = records.chain([(group_key(), Some(number.bytes))]).collect();
-        self.tables.commit(log_items, records)?;
+        let Group { mut log_items, records, tails, deleted } = std::mem::take(&mut self.group);
+        log_items.extend(records.into_iter().map(|(key, sealed)| (key, sealed.map(|s| s.bytes))));
+        self.writer.commit(group, log_items).map_err(|error| describe(&error))?;
         self.write_mark(&Frame::Acknowledged { group })?;
-        self.number = group;
         let tails = tails.into_iter().map(|(worker, tail)| (worker, tail.last));
         let deleted = deleted.into_iter().map(|worker| (worker, 0));
-        tails.chain(deleted).for_each(|(worker, last)| self.heads.set(worker, last));
-        self.marks.roll(group, &self.tables).map_err(|error| describe(&error))
+        tails.chain(deleted).for_each(|(worker, last)| self.heads.set(worker, last, 1));
+        self.marks.roll(group, &mut self.writer).map_err(|error| describe(&error))
     }
 }
 

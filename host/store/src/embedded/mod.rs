@@ -1,28 +1,35 @@
-//! The engine inside the process: fjall for oplogs and records, files for blobs.
+//! The engine inside the process: a log-structured tree of our own for oplogs and records, files for
+//! blobs.
 //!
 //! ```text
 //! <directory>/lock      who uses the directory
-//!             tables/   fjall: see `tables`
-//!             marks/    what was acknowledged, independent of fjall: see `marks`
+//!             format    which format it has: see `format`
+//!             journal/  what is not in tables yet: see `journal`
+//!             tables/   oplogs and records: see `tables` and `tree`
+//!             marks/    what was acknowledged, independent of the others: see `marks`
 //!             blobs/    large payloads by digest: see `blobs`
 //! ```
 //! Code map, in the order of a write: `committer` (who waits, groups, poison) → `group` (guard of
-//! appends, items) → `marks` → `tables` → answers. Reads go to `tables` and `blobs` directly.
+//! appends, items) → `marks` → `tables` (`journal`, then `tree`) → answers. Reads go to `tables` and
+//! `blobs` directly.
 
 mod blobs;
+mod block;
+mod cache;
 mod committer;
 mod envelope;
 mod files;
+mod format;
 mod group;
-mod guard;
-mod heads;
-mod inspect;
+mod journal;
 mod keys;
 mod lock;
 mod marks;
+mod panics;
 mod tables;
+mod tree;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _, ready};
@@ -32,7 +39,7 @@ use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
 use blobs::Blobs;
 use committer::Committer;
 use files::{create_directory, io_error};
-use group::{GroupWriter, stored_group};
+use group::GroupWriter;
 use lock::DirectoryLock;
 use marks::{Account, Loss, Marks};
 use tables::Tables;
@@ -42,10 +49,12 @@ use tables::Tables;
 pub struct EmbeddedOptions {
     /// The state directory; created if it is not there.
     pub directory: PathBuf,
-    /// Memory for blocks of table files that were read, in bytes; used as far as there is data.
+    /// Memory for the indices of table files, in bytes; used as far as there is data. Pages of the
+    /// files are left to the operating system's cache.
     pub cache_bytes: u64,
-    /// How much of each of the two tables is kept in memory before it is written to a file, in
-    /// bytes. Larger means fewer files, more memory, and a slower start after a crash.
+    /// How much is kept in memory before it is written to a file, in bytes; up to four times as much
+    /// while files are written. Larger means fewer files, more memory, and a slower start after a
+    /// crash.
     pub memtable_bytes: u64,
     /// Go on although acknowledged data is missing, after [`StoreError::LostTail`]: what is missing
     /// is written to the server's log, and forgotten.
@@ -53,7 +62,7 @@ pub struct EmbeddedOptions {
 }
 
 impl EmbeddedOptions {
-    /// The usual options: 32 MiB of cache, 16 MiB of each table in memory, no loss accepted.
+    /// The usual options: 32 MiB of cache, 16 MiB in memory, no loss accepted.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -78,11 +87,12 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store, recovering what a crash left. Blocks while it reads fjall's
-    /// journals, which hold at least 64 MB before they are replaced: about 2 µs per item in them.
+    /// Opens the store, recovering what a crash left. Blocks while it reads the journal, which is about
+    /// as large as what is kept in memory.
     ///
     /// # Errors
     /// - [`StoreError::Locked`]: another process has it.
+    /// - [`StoreError::Format`]: it was written by another version.
     /// - [`StoreError::LostTail`]: something acknowledged is missing.
     /// - [`StoreError::Corrupt`]: the tables cannot be opened.
     /// - [`StoreError::Io`].
@@ -90,18 +100,19 @@ impl EmbeddedStore {
         let directory = &options.directory;
         create_directory(directory)?;
         let lock = DirectoryLock::acquire(directory)?;
-        let marks = directory.join("marks");
-        create_directory(&marks)?;
-        let account = Account::read(&marks)?;
-        let tables = Tables::open(&directory.join("tables"), options)?;
-        let writer = recover(options, &marks, account, tables.clone())?;
+        if !format::is_marked(directory)? {
+            tables::create(directory)?;
+            format::mark(directory)?;
+        }
+        let writer = recover(options)?;
+        let tables = writer.tables().clone();
         let blobs = Arc::new(Blobs::open(directory)?);
         let committer =
             Committer::start(writer).map_err(io_error("start a thread for", directory))?;
         Ok(Self { committer, tables, blobs, _lock: lock })
     }
 
-    /// Runs `read` where it may block. fjall reads from files, and a cold read may take long.
+    /// Runs `read` where it may block. A cold read may take long.
     fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
@@ -111,33 +122,25 @@ impl EmbeddedStore {
     }
 }
 
-/// Compares the tables with the account of what was acknowledged, and goes on from there.
-fn recover(
-    options: &EmbeddedOptions,
-    marks: &Path,
-    account: Account,
-    tables: Tables,
-) -> Result<GroupWriter, StoreError> {
+/// Opens the tables, compares them with the account of what was acknowledged, and goes on from there.
+fn recover(options: &EmbeddedOptions) -> Result<GroupWriter, StoreError> {
+    let marks = options.directory.join("marks");
+    create_directory(&marks)?;
+    let account = Account::read(&marks)?;
     let segments = account.segments.clone();
-    let stored = match stored_group(&tables) {
-        Ok(stored) => {
-            let losses = account.verify(&tables, stored);
-            if options.accept_loss && !losses.is_empty() {
-                Loss::accept(&losses);
-            } else if let Some(refusal) = Loss::refusal(losses, &options.directory) {
-                return Err(refusal);
-            }
-            stored
-        }
-        // Damage to this one record must not keep all workers from starting. The number only has
-        // to be above every number that was used: the last one acknowledged, or one under way.
-        Err(error) => {
-            tracing::warn!(%error, "cannot verify that everything acknowledged is there");
-            account.group + 1
-        }
-    };
-    let marks = Marks::resume(marks, options.memtable_bytes, stored, segments, &tables)?;
-    Ok(GroupWriter::new(tables, marks, stored))
+    let opened = tables::open(options, account.group)?;
+    let stored = opened.tables.last_group();
+    let mut losses = account.verify(&opened.tables, stored);
+    losses.extend(Account::gaps(&opened.recovered.gaps));
+    let is_accepted = !losses.is_empty() && options.accept_loss;
+    if is_accepted {
+        Loss::accept(&losses);
+    } else if let Some(refusal) = Loss::refusal(losses, &options.directory) {
+        return Err(refusal);
+    }
+    let mut writer = opened.begin(is_accepted)?;
+    let marks = Marks::resume(&marks, options.memtable_bytes, stored, segments, &mut writer)?;
+    Ok(GroupWriter::new(writer, marks))
 }
 
 impl Store for EmbeddedStore {
@@ -156,8 +159,8 @@ impl Store for EmbeddedStore {
     }
 
     // Reads of one record run in place: mostly filters and blocks in memory answer them within a
-    // few microseconds, less than it costs to change threads; at worst they read a few blocks of 4
-    // KiB.
+    // few microseconds, less than it costs to change threads; at worst they read a few pages of 8
+    // KiB, or write a damaged table anew.
 
     fn last_index(&self, worker: &WorkerKey) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
         let worker = worker.clone();

@@ -1,43 +1,52 @@
-//! The engine's two tables in fjall: oplogs and records. See `keys` and `envelope` for their form.
+//! Oplogs and records as items of the tree, with the journal in front. See `keys` and `envelope` for
+//! their form.
 //!
 //! ```text
-//! logs:    worker, first index → envelope(last index | entries), one per append
-//! records: space, key          → envelope(value)
+//! worker, first index → envelope(last index | entries), one per append
+//! space, key          → envelope(value)
 //! ```
-//! Everything is read from a snapshot, since fjall applies a batch to its tables item by item.
 
-use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
-
-use super::EmbeddedOptions;
-use super::envelope;
-use super::guard::without_panic;
-use super::inspect::inspect;
-use super::keys::{log_key, log_place, record_bounds, record_place};
+use super::files::{create_directory, io_error};
+use super::journal::{self, Journal, Recovered};
+use super::keys::{bare_key, cover_key, log_key, log_place, log_range, record_place, record_range};
+use super::tree::{Background, Fault, Items, Tree};
+use super::{EmbeddedOptions, envelope};
 use crate::store::{KeyRange, KeyValue, LogRecord, Order};
 use crate::{Space, StoreError, WorkerKey};
 
-/// fjall's smallest bound for its journals; at start-up it reads all of them.
-const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+/// With this many segments a memtable is written to a table even if it is small: a server that is
+/// started again and again leaves one each time.
+const SEGMENTS_MAX: usize = 16;
 
 const LOG_ADVICE: &str = "Restore the state directory from a backup, or delete this worker; \
                           other workers are not affected";
 const RECORD_ADVICE: &str = "Restore the state directory from a backup, or have this record \
                              written again; other records are not affected";
-const OPEN_ADVICE: &str = "Restore the state directory from a backup; \
-                           nothing was changed by this attempt beyond what recovery truncates";
 
 /// An item of a group: its key, and its sealed value or `None` to remove it.
 pub(super) type Item = (Vec<u8>, Option<Vec<u8>>);
 
+/// For reads, as many at once as there are.
 #[derive(Clone)]
 pub(super) struct Tables {
-    database: Database,
-    logs: Keyspace,
-    records: Keyspace,
+    tree: Arc<Tree>,
+}
+
+/// For writes, of one thread. Stops what runs in the background when dropped.
+pub(super) struct TablesWriter {
+    tables: Tables,
+    journal: Journal,
+    _background: Background,
+}
+
+/// Tables that were opened and are not written yet.
+pub(super) struct Opened {
+    pub(super) tables: Tables,
+    pub(super) recovered: Recovered,
+    directory: PathBuf,
 }
 
 /// A log record without its entries.
@@ -48,95 +57,109 @@ pub(super) struct LogTail {
     pub(super) check: u64,
 }
 
-impl Tables {
-    /// Opens the tables in `directory`, replaying fjall's journals.
-    pub(super) fn open(directory: &Path, options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        inspect(directory)?;
-        let open = || -> fjall::Result<Self> {
-            let database = Database::builder(directory)
-                .cache_size(options.cache_bytes)
-                .max_journaling_size(JOURNAL_BYTES)
-                .worker_threads(2)
-                .open()?;
-            let logs = database.keyspace("logs", || table_options(options))?;
-            let records = database.keyspace("records", || table_options(options))?;
-            Ok(Self { database, logs, records })
-        };
-        let outcome = without_panic(open).and_then(|opened| opened.map_err(|e| e.to_string()));
-        outcome.map_err(|detail| StoreError::Corrupt {
-            place: format!("tables in {}", directory.display()),
-            detail,
-            advice: OPEN_ADVICE,
-        })
+/// Makes empty tables in the state directory.
+pub(super) fn create(directory: &Path) -> Result<(), StoreError> {
+    let tables = directory.join("tables");
+    create_directory(&tables)?;
+    Tree::create(&tables)
+}
+
+/// Opens the tables of the state directory and reads the journal. Nothing is changed but for what a
+/// crash left half made. `acknowledged` is the last group that is known to have been finished.
+pub(super) fn open(options: &EmbeddedOptions, acknowledged: u64) -> Result<Opened, StoreError> {
+    let directory = options.directory.join("journal");
+    create_directory(&directory)?;
+    let tables = options.directory.join("tables");
+    let tree = Tree::open(&tables, options.memtable_bytes, options.cache_bytes)?;
+    let insert = |group, items| tree.insert(group, items);
+    let recovered = journal::recover(&directory, tree.flushed_group(), acknowledged, insert)?;
+    Ok(Opened { tables: Tables { tree: Arc::new(tree) }, recovered, directory })
+}
+
+impl Opened {
+    /// Begins to write. With `settle` everything in the journal goes to a table first, so that the
+    /// journal, with whatever is wrong with it, is done with.
+    pub(super) fn begin(self, settle: bool) -> Result<TablesWriter, StoreError> {
+        let Self { tables, recovered, directory } = self;
+        if let Some(cut) = &recovered.cut {
+            cut.apply()?;
+        }
+        let tree = &tables.tree;
+        let is_much = recovered.segments.len() >= SEGMENTS_MAX || tree.is_full();
+        recovered.segments.iter().for_each(|segment| tree.add_segment(segment.clone()));
+        let journal = Journal::begin(&directory, recovered.next_segment)?;
+        let segment = journal.path().to_owned();
+        if settle || is_much {
+            tree.rotate(vec![segment]);
+        } else {
+            tree.add_segment(segment);
+        }
+        if settle {
+            tree.flush_now()?;
+        }
+        let background =
+            Background::start(tree).map_err(io_error("start a thread for", &directory))?;
+        Ok(TablesWriter { tables, journal, _background: background })
+    }
+}
+
+impl TablesWriter {
+    /// What is written, to be read.
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
-    /// Stores the items as one, synced, and then makes them visible.
+    /// Stores the items as `group`, synced, and then makes them visible. Each key occurs once.
     ///
     /// # Errors
-    /// In words; after one, fjall accepts nothing more.
-    pub(super) fn commit(&self, logs: Vec<Item>, records: Vec<Item>) -> Result<(), String> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        for (table, items) in [(&self.logs, logs), (&self.records, records)] {
-            for (key, value) in items {
-                match value {
-                    Some(value) => batch.insert(table, key, value),
-                    None => batch.remove(table, key),
-                }
-            }
+    /// After one, nothing more must be committed.
+    pub(super) fn commit(&mut self, group: u64, items: Vec<Item>) -> Result<(), StoreError> {
+        let tree = &self.tables.tree;
+        let borrowed = items.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+        self.journal.append(group, borrowed)?;
+        tree.insert(group, items);
+        if tree.is_full() { self.start_flush() } else { Ok(()) }
+    }
+
+    /// Begins to write what is in memory to a table, in the background.
+    pub(super) fn start_flush(&mut self) -> Result<(), StoreError> {
+        if self.tables.tree.active_bytes() == 0 {
+            return Ok(());
         }
-        batch.commit().map_err(|error| error.to_string())
-    }
-
-    /// Whether fjall still accepts writes: one of its background threads may have failed.
-    pub(super) fn check(&self) -> Result<(), String> {
-        self.database.persist(PersistMode::Buffer).map_err(|error| error.to_string())
-    }
-
-    /// Whether so much waits to be written to table files that fjall would soon hold writers back.
-    pub(super) fn is_congested(&self) -> bool {
-        [&self.logs, &self.records]
-            .iter()
-            .any(|table| table.sealed_memtable_count() >= 3 || table.tree.l0_run_count() >= 19)
-    }
-
-    /// A number that grows with each commit, to be given to [`Tables::is_flushed`].
-    pub(super) fn sequence(&self) -> u64 {
-        self.database.snapshot().seqno()
-    }
-
-    /// Whether everything up to `sequence` is in table files, so that no journal is needed for it.
-    pub(super) fn is_flushed(&self, sequence: u64) -> bool {
-        [&self.logs, &self.records].iter().all(|table| {
-            table.tree.get_highest_memtable_seqno().is_none()
-                || table.tree.get_highest_persisted_seqno() >= Some(sequence)
-        })
-    }
-
-    /// Begins to write what is in memory to table files, in the background.
-    pub(super) fn start_flush(&self) -> Result<(), String> {
-        for table in [&self.logs, &self.records] {
-            table.rotate_memtable().map_err(|error| error.to_string())?;
-        }
+        self.journal.next_segment()?;
+        self.tables.tree.rotate(vec![self.journal.path().to_owned()]);
         Ok(())
+    }
+}
+
+impl Tables {
+    /// Whether tables can still be written.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.tree.check()
+    }
+
+    /// Whether so much waits to be written to table files that writers should wait.
+    pub(super) fn is_congested(&self) -> bool {
+        self.tree.is_congested()
+    }
+
+    /// The last group that was committed.
+    pub(super) fn last_group(&self) -> u64 {
+        self.tree.last_group()
+    }
+
+    /// Whether everything up to `group` is in table files, so that no journal is needed for it.
+    pub(super) fn is_flushed(&self, group: u64) -> bool {
+        self.tree.flushed_group() >= group
     }
 
     /// The last record of `worker`'s oplog.
     pub(super) fn log_tail(&self, worker: &WorkerKey) -> Result<Option<LogTail>, StoreError> {
-        contained(
-            || log_place(worker, None),
-            LOG_ADVICE,
-            || {
-                let range = log_key(worker, 0)..=log_key(worker, u64::MAX);
-                let Some(guard) = self.database.snapshot().range(&self.logs, range).next_back()
-                else {
-                    return Ok(None);
-                };
-                let (key, value) = guard.into_inner()?;
-                Ok(Some(open_log(worker, &key, &value)))
-            },
-        )?
-        .map(|record| record.map(|(tail, _)| tail))
-        .transpose()
+        let last = self.tree.read(|snapshot| {
+            snapshot.range(log_range(worker, 1, u64::MAX), Order::Backward)?.next()
+        });
+        let last = last.map_err(|fault| lost_log(worker, None, &fault))?;
+        last.map(|(key, value)| open_log(worker, &key, &value).map(|(tail, _)| tail)).transpose()
     }
 
     /// The last record of `worker`'s oplog, where it is known to start at `first`. Unlike
@@ -148,13 +171,9 @@ impl Tables {
         first: u64,
     ) -> Result<Option<LogTail>, StoreError> {
         let key = log_key(worker, first);
-        contained(
-            || log_place(worker, Some(first)),
-            LOG_ADVICE,
-            || self.database.snapshot().get(&self.logs, &key),
-        )?
-        .map(|value| open_log(worker, &key, &value).map(|(tail, _)| tail))
-        .transpose()
+        let value = self.tree.read(|snapshot| snapshot.get(&key));
+        let value = value.map_err(|fault| lost_log(worker, Some(first), &fault))?;
+        value.map(|value| open_log(worker, &key, &value).map(|(tail, _)| tail)).transpose()
     }
 
     /// See [`Store::read_log`](crate::Store::read_log).
@@ -164,64 +183,36 @@ impl Tables {
         from: u64,
         limit_bytes: usize,
     ) -> Result<Vec<LogRecord>, StoreError> {
-        let snapshot = self.database.snapshot();
-        let place = || log_place(worker, Some(from));
-        let before = contained(place, LOG_ADVICE, || {
-            let range = log_key(worker, 0)..=log_key(worker, from);
-            snapshot.range(&self.logs, range).next_back().map(fjall::Guard::into_inner).transpose()
-        })?;
-        let mut records = Vec::new();
-        let mut expected = 1;
-        if let Some((key, value)) = before {
-            let (tail, entries) = open_log(worker, &key, &value)?;
-            expected = tail.last.saturating_add(1);
-            if tail.last >= from {
-                records.push(LogRecord { first: tail.first, last: tail.last, bytes: entries });
-            }
-        }
-        let after =
-            (Bound::Excluded(log_key(worker, from)), Bound::Included(log_key(worker, u64::MAX)));
-        let mut rest = contained(place, LOG_ADVICE, || Ok(snapshot.range(&self.logs, after)))?;
-        let mut bytes: usize = records.iter().map(|record| record.bytes.len()).sum();
-        loop {
-            let place = || log_place(worker, Some(expected));
-            let next = || rest.next().map(fjall::Guard::into_inner).transpose();
-            let Some((key, value)) = contained(place, LOG_ADVICE, next)? else {
-                return Ok(records);
-            };
-            let (tail, entries) = open_log(worker, &key, &value)?;
-            if tail.first != expected {
-                return Err(gap(worker, expected, tail.first));
-            }
-            bytes = bytes.saturating_add(entries.len());
-            if bytes > limit_bytes && !records.is_empty() {
-                return Ok(records);
-            }
-            expected = tail.last.saturating_add(1);
-            records.push(LogRecord { first: tail.first, last: tail.last, bytes: entries });
-        }
+        let from = from.max(1);
+        let found = self.tree.read(|snapshot| {
+            let before = snapshot.range(log_range(worker, 1, from), Order::Backward)?.next()?;
+            // Where nothing starts at or before `from`, the oplog must begin with entry 1.
+            let start = before.map_or(1, |(key, _)| key_index(&key));
+            let items = snapshot.range(log_range(worker, start, u64::MAX), Order::Forward)?;
+            read_records(worker, items, start, from, limit_bytes)
+        });
+        found.unwrap_or_else(|fault| Err(lost_log(worker, Some(from), &fault)))
     }
 
-    /// The keys of all records of `worker`'s oplog.
-    pub(super) fn log_keys(&self, worker: &WorkerKey) -> Result<Vec<Vec<u8>>, StoreError> {
-        contained(
-            || log_place(worker, None),
-            LOG_ADVICE,
-            || {
-                let range = log_key(worker, 0)..=log_key(worker, u64::MAX);
-                let records = self.database.snapshot().range(&self.logs, range);
-                records.map(|record| record.key().map(|key| key.to_vec())).collect()
-            },
-        )
+    /// The keys of all records of `worker`'s oplog that are known, to be removed, and a cover if
+    /// there may be others.
+    pub(super) fn log_removal(&self, worker: &WorkerKey) -> Result<Vec<Item>, StoreError> {
+        let range = log_range(worker, 0, u64::MAX);
+        let known = self.tree.read(|snapshot| snapshot.known_keys(&range));
+        let (keys, may_be_more) = known.map_err(|fault| lost_log(worker, None, &fault))?;
+        let mut items: Vec<Item> = keys.into_iter().map(|key| (key, None)).collect();
+        if may_be_more && let Some(cover) = cover_key(&range.start) {
+            items.retain(|(key, _)| *key != cover);
+            let sealed = envelope::seal(&cover, &[]);
+            items.push((cover, Some(sealed.bytes)));
+        }
+        Ok(items)
     }
 
-    /// The value under `key`, as [`record_key`] makes it, and its checksum.
+    /// The value under `key`, as [`record_key`](super::keys::record_key) makes it, and its checksum.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        let value = contained(
-            || record_place(key),
-            RECORD_ADVICE,
-            || self.database.snapshot().get(&self.records, key),
-        )?;
+        let value = self.tree.read(|snapshot| snapshot.get(key));
+        let value = value.map_err(|fault| lost_record(record_place(key), &fault))?;
         value.map(|value| open_record(key, &value)).transpose()
     }
 
@@ -233,40 +224,70 @@ impl Tables {
         order: Order,
         limit: usize,
     ) -> Result<Vec<KeyValue>, StoreError> {
-        let Some(bounds) = record_bounds(space, range) else {
+        let Some(range) = record_range(space, range) else {
             return Ok(Vec::new());
         };
+        let found = self.tree.read(|snapshot| {
+            let mut items = snapshot.range(range.clone(), order)?;
+            let mut found = Vec::new();
+            while found.len() < limit
+                && let Some(item) = items.next()?
+            {
+                found.push(item);
+            }
+            Ok(found)
+        });
         let place = || format!("a record of space {}", space.number());
-        let mut records = contained(place, RECORD_ADVICE, || {
-            Ok(self.database.snapshot().range(&self.records, bounds))
-        })?;
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let next = contained(place, RECORD_ADVICE, || {
-                let record = match order {
-                    Order::Forward => records.next(),
-                    Order::Backward => records.next_back(),
-                };
-                record.map(fjall::Guard::into_inner).transpose()
-            })?;
-            let Some((key, value)) = next else {
-                break;
-            };
+        let found = found.map_err(|fault| lost_record(place(), &fault))?;
+        let open = |(key, value): (Vec<u8>, Vec<u8>)| {
             let (value, _) = open_record(&key, &value)?;
-            found.push((key[1..].to_vec(), value));
-        }
-        Ok(found)
+            Ok((bare_key(&key).to_vec(), value))
+        };
+        found.into_iter().map(open).collect()
     }
 }
 
-/// Options of both tables. Bloom filters on all levels, since asking for what is not there (the
-/// first append of a worker, an idempotency key) is the common case.
-fn table_options(options: &EmbeddedOptions) -> KeyspaceCreateOptions {
-    let precise = FilterPolicyEntry::Bloom(BloomConstructionPolicy::FalsePositiveRate(0.0001));
-    let small = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
-    KeyspaceCreateOptions::default()
-        .max_memtable_size(options.memtable_bytes)
-        .filter_policy(FilterPolicy::new([precise, small]))
+/// Reads records from the one that starts at `start` on, as far as they hold entries from `from`.
+/// What is damaged is the inner error; the outer one is the tree's to heal.
+fn read_records(
+    worker: &WorkerKey,
+    mut items: Items,
+    start: u64,
+    from: u64,
+    limit_bytes: usize,
+) -> Result<Result<Vec<LogRecord>, StoreError>, Fault> {
+    let mut records = Vec::new();
+    let mut bytes = 0_usize;
+    let mut expected = start;
+    loop {
+        let (key, value) = match items.next() {
+            Ok(Some(item)) => item,
+            Ok(None) => return Ok(Ok(records)),
+            Err(hole @ Fault::Hole(_)) => return Ok(Err(lost_log(worker, Some(expected), &hole))),
+            Err(fault) => return Err(fault),
+        };
+        let (LogTail { first, last, .. }, entries) = match open_log(worker, &key, &value) {
+            Ok(record) => record,
+            Err(error) => return Ok(Err(error)),
+        };
+        if first != expected {
+            return Ok(Err(gap(worker, expected, first)));
+        }
+        expected = last.saturating_add(1);
+        if last < from {
+            continue;
+        }
+        bytes = bytes.saturating_add(entries.len());
+        if bytes > limit_bytes && !records.is_empty() {
+            return Ok(Ok(records));
+        }
+        records.push(LogRecord { first, last, bytes: entries });
+    }
+}
+
+/// The index at the end of a log record's key.
+fn key_index(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 fn open_log(
@@ -274,7 +295,7 @@ fn open_log(
     key: &[u8],
     value: &[u8],
 ) -> Result<(LogTail, Vec<u8>), StoreError> {
-    let first = key.last_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first));
+    let first = key_index(key);
     let opened = envelope::open(key, value).and_then(|(payload, check)| {
         let (last, entries) = payload
             .split_first_chunk::<8>()
@@ -307,13 +328,11 @@ fn gap(worker: &WorkerKey, expected: u64, found: u64) -> StoreError {
     }
 }
 
-/// A read of fjall, with its errors and panics named by what was read.
-fn contained<T>(
-    place: impl FnOnce() -> String,
-    advice: &'static str,
-    read: impl FnOnce() -> fjall::Result<T>,
-) -> Result<T, StoreError> {
-    without_panic(read)
-        .and_then(|outcome| outcome.map_err(|error| error.to_string()))
-        .map_err(|detail| StoreError::Corrupt { place: place(), detail, advice })
+fn lost_log(worker: &WorkerKey, index: Option<u64>, fault: &Fault) -> StoreError {
+    let place = log_place(worker, index);
+    StoreError::Corrupt { place, detail: fault.to_string(), advice: LOG_ADVICE }
+}
+
+fn lost_record(place: String, fault: &Fault) -> StoreError {
+    StoreError::Corrupt { place, detail: fault.to_string(), advice: RECORD_ADVICE }
 }

@@ -44,6 +44,16 @@ impl Account {
         Ok(account)
     }
 
+    /// What is missing where the journal has gaps: the first and the last group of each.
+    pub(in super::super) fn gaps(gaps: &[(u64, u64)]) -> Vec<Loss> {
+        let loss = |(first, last): &(u64, u64)| Loss {
+            what: "a part of the journal".into(),
+            acknowledged: format!("commits {first} to {last}"),
+            found: "damage in their place".into(),
+        };
+        gaps.iter().map(loss).collect()
+    }
+
     /// Compares the account with the tables, which hold groups up to `stored`.
     ///
     /// Damage to a single record is left to whoever reads it, so that one worker's damage does not

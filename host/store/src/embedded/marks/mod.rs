@@ -1,7 +1,7 @@
 //! High-water marks: an account of what was acknowledged, independent of the tables.
 //!
-//! fjall recovers from damage in its newest journal by cutting it off, which would silently lose
-//! what was acknowledged. So before a group of batches is committed its [`Mark`]s are written here
+//! A journal that lost its end looks like one that a crash cut short, and what was acknowledged would
+//! be lost silently. So before a group of batches is committed its [`Mark`]s are written here
 //! (names and checksums, not the data), and after the sync a line that says so. At the next start
 //! everything in the account must be found in the tables, see [`Account::verify`].
 //!
@@ -27,7 +27,7 @@ pub(super) use account::{Account, Loss};
 pub(super) use frame::{Frame, Mark};
 
 use super::files::io_error;
-use super::tables::Tables;
+use super::tables::{Tables, TablesWriter};
 use crate::StoreError;
 
 /// A segment is closed when it is larger than this part of a table's memory: 2 MiB as a rule.
@@ -55,8 +55,8 @@ pub(super) struct Marks {
 
 struct ClosedSegment {
     path: PathBuf,
-    /// Everything in the segment is in table files when the tables are flushed up to here.
-    sequence: u64,
+    /// The last group in the segment.
+    group: u64,
 }
 
 impl Marks {
@@ -67,12 +67,10 @@ impl Marks {
         memtable_bytes: u64,
         group: u64,
         earlier: Vec<(u64, PathBuf)>,
-        tables: &Tables,
+        writer: &mut TablesWriter,
     ) -> Result<Self, StoreError> {
         let number = earlier.last().map_or(1, |(number, _)| number + 1);
-        let sequence = tables.sequence();
-        let closed =
-            earlier.into_iter().map(|(_, path)| ClosedSegment { path, sequence }).collect();
+        let closed = earlier.into_iter().map(|(_, path)| ClosedSegment { path, group }).collect();
         let (path, file) = create_segment(directory, number)?;
         let directory = directory.to_owned();
         let segment_bytes = memtable_bytes / SEGMENTS_PER_MEMTABLE;
@@ -80,7 +78,7 @@ impl Marks {
         let mut marks =
             Self { directory, file, path, number, bytes: 0, segment_bytes, closed, buffer };
         marks.write(&Frame::Base { group })?;
-        marks.remove_flushed(tables)?;
+        marks.remove_flushed(writer)?;
         Ok(marks)
     }
 
@@ -95,31 +93,29 @@ impl Marks {
     }
 
     /// Closes the segment if it is full, after `group` was acknowledged.
-    pub(super) fn roll(&mut self, group: u64, tables: &Tables) -> Result<(), StoreError> {
+    pub(super) fn roll(&mut self, group: u64, writer: &mut TablesWriter) -> Result<(), StoreError> {
         if self.bytes < self.segment_bytes {
             return Ok(());
         }
         let (path, file) = create_segment(&self.directory, self.number + 1)?;
         let path = std::mem::replace(&mut self.path, path);
-        self.closed.push_back(ClosedSegment { path, sequence: tables.sequence() });
+        self.closed.push_back(ClosedSegment { path, group });
         self.file = file;
         self.number += 1;
         self.bytes = 0;
         self.write(&Frame::Base { group })?;
-        self.remove_flushed(tables)
+        self.remove_flushed(writer)
     }
 
     #[expect(clippy::disallowed_methods, reason = "host/store owns the state directory")]
-    fn remove_flushed(&mut self, tables: &Tables) -> Result<(), StoreError> {
+    fn remove_flushed(&mut self, writer: &mut TablesWriter) -> Result<(), StoreError> {
+        let tables: &Tables = writer.tables();
         while let Some(ClosedSegment { path, .. }) =
-            self.closed.pop_front_if(|segment| tables.is_flushed(segment.sequence))
+            self.closed.pop_front_if(|segment| tables.is_flushed(segment.group))
         {
             fs::remove_file(&path).map_err(io_error("remove", &path))?;
         }
-        if self.closed.len() >= SEGMENTS_BEFORE_FLUSH {
-            tables.start_flush().map_err(|detail| StoreError::Poisoned { reason: detail })?;
-        }
-        Ok(())
+        if self.closed.len() >= SEGMENTS_BEFORE_FLUSH { writer.start_flush() } else { Ok(()) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The child of `tests/survives_kill.rs` and `tests/poison.rs`: appends from several threads until
 //! it is killed, and says on stdout what was acknowledged.
 //!
-//! `append_until_killed <directory>` prints `ready`, then `acknowledged <worker> <last>` or
-//! `refused <worker> <why>`. A thread ends after a hundred refusals, the process with its threads.
+//! `append_until_killed <directory> [bytes in memory]` prints `ready`, then `acknowledged <worker> <last>` or
+//! `refused <worker> <why>`. A worker whose oplog does not read is left alone. A thread ends after a hundred refusals, the process with its threads.
 
 use std::io::Write as _;
 use std::sync::mpsc::channel;
@@ -20,18 +20,23 @@ const REFUSALS: usize = 100;
 const PIPELINE: usize = 4;
 
 fn main() {
-    let directory = std::env::args().nth(1).expect("usage: append_until_killed <directory>");
-    let options = EmbeddedOptions::new(directory);
+    let mut arguments = std::env::args().skip(1);
+    let directory = arguments.next().expect("usage: append_until_killed <directory> [bytes]");
+    let mut options = EmbeddedOptions::new(directory);
+    if let Some(bytes) = arguments.next() {
+        options.memtable_bytes = bytes.parse().expect("a number of bytes");
+    }
     let store = EmbeddedStore::open(&options).unwrap_or_else(|error| panic!("{error}"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let heads = (0..THREADS).map(|number| {
         let last = runtime.block_on(store.last_index(&payload::worker(number)));
-        last.expect("the oplog is readable").unwrap_or(0)
+        last.map(|last| last.unwrap_or(0))
     });
     let heads: Vec<_> = heads.collect();
     say("ready");
     thread::scope(|scope| {
         for (number, last) in (0..).zip(heads) {
+            let Ok(last) = last else { continue };
             let store = &store;
             scope.spawn(move || append(store, number, last + 1));
         }

@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use everlog_store::{
-    Batch, Change, Digest, EmbeddedOptions, EmbeddedStore, KeyRange, LogRecord, Order, Store,
-    StoreError, commit,
+    Batch, Change, Digest, EmbeddedOptions, EmbeddedStore, Health, KeyRange, LogRecord, Order,
+    Store, StoreError, commit,
 };
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -25,7 +25,7 @@ const WORKERS: u64 = 8;
 const BATCHES: u64 = 30;
 
 /// Everything that was written.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Truth {
     logs: BTreeMap<u64, Vec<LogRecord>>,
     heads: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -223,6 +223,111 @@ async fn no_flip_and_no_cut_is_silent() {
     println!("{flips} damages: {reported} reported, {refused} of them refused to start");
     assert!(silent.is_empty(), "SEED={seed}:\n{}", silent.join("\n"));
     assert!(reported > 0, "some damage must matter");
+}
+
+/// A flipped bit in an entry of one worker, wherever it went by now: that worker is named, all others
+/// go on, writes included, also when the damaged table is merged and after starts.
+#[tokio::test]
+async fn damage_of_one_worker_leaves_the_others() {
+    let seed = number("SEED").unwrap_or_else(|| rand::rng().random());
+    let rounds = number("ROUNDS").unwrap_or(12);
+    println!("SEED={seed} ROUNDS={rounds}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let original = tempfile::tempdir().unwrap();
+    let truth = build(original.path()).await;
+    for _ in 0..rounds {
+        let directory = tempfile::tempdir().unwrap();
+        copy(original.path(), directory.path());
+        let victim = *[3, 5, payload::twin(2)].choose(&mut random).unwrap();
+        // The first entries are in table files by now, and nowhere else.
+        let record = &truth.logs[&victim][random.random_range(0..5)];
+        let file = flip_in_tables(directory.path(), &record.bytes, &mut random);
+        println!("worker {victim}, entry {}: {}", record.first, file.display());
+        let spoiled = [victim, record.first];
+        let mut now = truth.clone();
+        for start in 0..3 {
+            let store = EmbeddedStore::open(&options(directory.path())).unwrap();
+            if start == 1 {
+                read_all(&store, &now, spoiled).await;
+            }
+            // Enough for several tables, and so for merges of all that there are.
+            for number in
+                (0..60).flat_map(|_| (0..WORKERS).filter(|number| *number != victim % 500))
+            {
+                write_batch(&store, &mut now, number).await;
+            }
+            read_all(&store, &now, spoiled).await;
+            assert_eq!(store.health(), Health::Ok);
+        }
+    }
+}
+
+/// Flips a bit of `needle`, in the one table that holds it.
+fn flip_in_tables(directory: &Path, needle: &[u8], random: &mut StdRng) -> PathBuf {
+    let tables = files(directory).into_iter().filter(|path| is_table(path));
+    let hits = tables.filter_map(|file| {
+        let bytes = fs::read(&file).unwrap();
+        let at = bytes.windows(needle.len()).position(|window| window == needle)?;
+        Some((file, bytes, at))
+    });
+    let [(file, mut bytes, at)] = <[_; 1]>::try_from(hits.collect::<Vec<_>>()).expect("one table");
+    bytes[at + random.random_range(0..needle.len())] ^= 1 << random.random_range(0..8);
+    fs::write(&file, bytes).unwrap();
+    file
+}
+
+/// Everything reads as it was written, but for the entry `first` of the worker `victim`.
+async fn read_all(store: &EmbeddedStore, truth: &Truth, [victim, first]: [u64; 2]) {
+    for (&number, expected) in &truth.logs {
+        let worker = payload::worker(number);
+        let found = store.read_log(&worker, 1, usize::MAX).await;
+        if number != victim {
+            assert!(found.unwrap() == *expected, "{worker}");
+            continue;
+        }
+        let report = found.unwrap_err().to_string();
+        let place = format!("worker {worker}, entry {first}: ");
+        assert!(report.contains(&place) && report.contains("Restore"), "{report}");
+        // What lies behind the damage can be read.
+        let behind = expected.iter().filter(|record| record.first > first);
+        let from = behind.clone().next().unwrap().first;
+        assert!(store.read_log(&worker, from, usize::MAX).await.unwrap().iter().eq(behind));
+    }
+    let found = store.scan(payload::HEADS, KeyRange::all(), Order::Forward, usize::MAX).await;
+    assert!(found.unwrap().iter().map(|(key, value)| (key, value)).eq(&truth.heads));
+}
+
+/// A worker whose oplog is damaged, also beyond what can be named, can be deleted and starts again.
+#[tokio::test]
+async fn a_damaged_worker_can_be_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    build(directory.path()).await;
+    let mut tables = files(directory.path());
+    tables.retain(|path| is_table(path));
+    for table in &tables {
+        let bytes = fs::read(table).unwrap();
+        fs::write(table, &bytes[..bytes.len() / 3]).unwrap();
+    }
+    let store = EmbeddedStore::open(&options(directory.path())).unwrap();
+    let worker = payload::worker(3);
+    let report = store.read_log(&worker, 1, usize::MAX).await.unwrap_err().to_string();
+    assert!(report.contains(&worker.to_string()) && report.contains("delete this worker"));
+    let deletion = Batch { delete_logs: vec![worker.clone()], ..Batch::default() };
+    commit(&store, deletion).await.unwrap();
+    drop(store);
+    for start in 0..3_u64 {
+        let store = EmbeddedStore::open(&options(directory.path())).unwrap();
+        let last = start * 80;
+        assert_eq!(store.last_index(&worker).await.unwrap(), Some(last).filter(|last| *last > 0));
+        // Enough for merges with what is left.
+        for index in last + 1..=last + 80 {
+            let appends = vec![payload::append(3, index, index)];
+            commit(&store, Batch { appends, ..Batch::default() }).await.unwrap();
+        }
+        let found = store.read_log(&worker, 1, usize::MAX).await.unwrap();
+        assert_eq!(found.len() as u64, last + 80);
+        assert_eq!(store.health(), Health::Ok);
+    }
 }
 
 #[tokio::test]

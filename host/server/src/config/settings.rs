@@ -56,7 +56,7 @@ impl Default for Settings {
             max_requests: 10_000,
             max_body_bytes: 4 << 20,
             shutdown_limit: Duration::from_secs(9),
-            log: "info,fjall=warn,lsm_tree=warn".to_owned(),
+            log: "info".to_owned(),
             log_format: LogFormat::Text,
             runtime: RuntimeConfig::default(),
         }

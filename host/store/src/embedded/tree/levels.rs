@@ -90,10 +90,10 @@ impl Levels {
             return Some(self.job(0, self.levels[0].clone()));
         }
         let mut limit = base_bytes;
-        for level in 1..LEVELS - 1 {
+        for (level, after) in after.iter().enumerate().take(LEVELS - 1).skip(1) {
             let tables = &self.levels[level];
             if tables.iter().map(|table| table.meta.bytes).sum::<u64>() > limit {
-                let next = tables.partition_point(|table| table.meta.min <= after[level]);
+                let next = tables.partition_point(|table| table.meta.min <= *after);
                 let table = tables.get(next).or(tables.first())?;
                 return Some(self.job(level, vec![Arc::clone(table)]));
             }

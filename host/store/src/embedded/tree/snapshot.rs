@@ -10,9 +10,9 @@ use super::merge::{Cursor, Merge, Rank};
 use super::meta::{Hole, Range, successor};
 use super::table::Table;
 use super::{Found, Item, filter};
-use crate::Order;
 use crate::embedded::envelope;
 use crate::embedded::keys::cover_key;
+use crate::{KeyValue, Order};
 
 /// What readers look at. Never changed, only replaced.
 #[derive(Clone)]
@@ -172,7 +172,7 @@ pub(in crate::embedded) struct Items {
 
 impl Items {
     /// The next key and its value.
-    pub(in crate::embedded) fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(in crate::embedded) fn next(&mut self) -> Result<Option<KeyValue>, Fault> {
         loop {
             let next = self.merge.next()?;
             if !self.holes.is_empty() {

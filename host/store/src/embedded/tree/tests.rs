@@ -10,8 +10,8 @@ use rand::{Rng as _, SeedableRng as _};
 use super::compaction::Failure;
 use super::levels::LEVELS;
 use super::*;
-use crate::Order;
 use crate::embedded::envelope;
+use crate::{KeyValue, Order};
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -140,7 +140,7 @@ impl Pair {
     }
 }
 
-fn collect(tree: &Tree, range: &Range, order: Order) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+fn collect(tree: &Tree, range: &Range, order: Order) -> Result<Vec<KeyValue>, Fault> {
     tree.read(|snapshot| {
         let mut items = snapshot.range(range.clone(), order)?;
         let mut found = Vec::new();
@@ -266,7 +266,7 @@ fn a_large_damage_is_a_hole() {
     let (original, map) = built(4);
     let mut random = StdRng::seed_from_u64(5);
     let mut holes = 0;
-    for round in 0..24 {
+    for round in 0..12 {
         let directory = copy(original.path());
         let file = table_files(directory.path()).choose(&mut random).unwrap().clone();
         let mut bytes = fs::read(&file).unwrap();
@@ -305,7 +305,7 @@ fn a_large_damage_is_a_hole() {
         pair.merge_all();
         assert_eq!(pair.damaged(), [] as [Vec<u8>; 0]);
     }
-    assert!(holes > 8, "{holes} holes");
+    assert!(holes > 4, "{holes} holes");
 }
 
 #[test]

@@ -119,6 +119,16 @@ pub enum WorkerError {
         /// The entry that made it.
         promise: u64,
     },
+    /// The worker has made too many promises and deleted none.
+    #[error(
+        "worker {worker} has {limit} promises, the most there may be; delete those that are done"
+    )]
+    TooManyPromises {
+        /// The worker.
+        worker: String,
+        /// How many there may be.
+        limit: usize,
+    },
     /// More than a promise may hold.
     #[error("a promise is completed with at most {limit} bytes, these are {size}")]
     PromiseTooLarge {

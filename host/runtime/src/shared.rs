@@ -17,6 +17,9 @@ use crate::worker::{Registry, Timers};
 /// compares results as they are recorded, so it never changes.
 const MAX_INLINE_BYTES: usize = 256 << 10;
 
+/// What completes a promise goes to a blob above this size, in bytes. Part of the log's format too.
+const MAX_KEPT_INLINE_BYTES: usize = 4 << 10;
+
 /// The runtime as its workers see it.
 pub(crate) struct Shared {
     pub(crate) config: RuntimeConfig,
@@ -35,7 +38,16 @@ pub(crate) struct Shared {
 impl Shared {
     /// Bytes as an entry holds them: large ones become a blob, durable before the entry is.
     pub(crate) async fn payload(&self, bytes: Vec<u8>) -> Result<Payload, StoreError> {
-        if bytes.len() <= MAX_INLINE_BYTES {
+        self.payload_within(bytes, MAX_INLINE_BYTES).await
+    }
+
+    /// As [`Shared::payload`], of bytes that also stand in the status of the worker for as long as it lives.
+    pub(crate) async fn kept_payload(&self, bytes: Vec<u8>) -> Result<Payload, StoreError> {
+        self.payload_within(bytes, MAX_KEPT_INLINE_BYTES).await
+    }
+
+    async fn payload_within(&self, bytes: Vec<u8>, most: usize) -> Result<Payload, StoreError> {
+        if bytes.len() <= most {
             return Ok(Payload::Inline(bytes));
         }
         let size = bytes.len() as u64;

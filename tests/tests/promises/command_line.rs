@@ -62,6 +62,36 @@ async fn functions_are_invoked() {
 }
 
 #[tokio::test]
+async fn promises_and_pasts_are_changed() {
+    let server = with_counter().await;
+    let worker = server.deploy(&fixtures::PROMISES).await.worker("p");
+    let id = worker.call("create", json!([])).await;
+    let index = id["oplog-idx"].to_string();
+    let get = ["promise", "get", "promises", "p", &index, "--output", "json"];
+    assert_eq!(run(&server, &get).await.json()["state"], "pending");
+    let complete = ["promise", "complete", "promises", "p", &index, "yes", "--output", "json"];
+    assert_eq!(run(&server, &complete).await.json()["completed"], true);
+    assert_eq!(run(&server, &complete).await.json()["completed"], false);
+    assert_eq!(run(&server, &get).await.json()["state"], "completed");
+    assert_eq!(worker.call("wait", json!([id])).await, "yes");
+
+    run(&server, &["invoke", "counter", "mary", "add", "5"]).await.success();
+    run(&server, &["invoke", "counter", "mary", "add", "5"]).await.success();
+    run(&server, &["worker", "fork", "counter", "mary", "bob"]).await.success();
+    let revert = ["worker", "revert", "counter", "mary", "--last-invocations", "1"];
+    run(&server, &revert).await.success();
+    for (name, total) in [("mary", "5"), ("bob", "10")] {
+        let got = run(&server, &["invoke", "counter", name, "get"]).await.success();
+        assert_eq!(got.trim(), total, "{name}");
+    }
+    let nowhere = ["worker", "revert", "counter", "mary", "--to-index", "999"];
+    let nowhere = run(&server, &nowhere).await;
+    assert_eq!(nowhere.code(), Some(1));
+    assert!(nowhere.errors().contains("not-in-history"), "{}", nowhere.errors());
+    assert_eq!(run(&server, &["worker", "revert", "counter", "mary"]).await.code(), Some(2));
+}
+
+#[tokio::test]
 async fn oplog_and_logs_are_read() {
     let server = with_counter().await;
     let printer = server.deploy(&fixtures::PRINTER).await.worker("p");

@@ -35,6 +35,9 @@ async fn completed_before_the_await() {
     assert_eq!(worker.call("wait", json!([id])).await, "early");
     server.restart_after_kill().await;
     assert_eq!(worker.call("waits", json!([])).await, 2);
+    let calls = worker.oplog_of_type("host-call").await;
+    let awaited = calls.iter().find(|call| call["function"] == "golem:api/host.await-promise");
+    assert_eq!(awaited.expect("the await is recorded")["outcome"]["text"], "early");
 }
 
 #[tokio::test]

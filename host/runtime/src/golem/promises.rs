@@ -10,6 +10,9 @@ use crate::error::WorkerError;
 use crate::wasi::{Wait, WorkerState};
 use crate::worker::{WorkerId, check_size, not_found};
 
+/// Promises of one worker that are not deleted; they stand in its status.
+const MAX_PROMISES: usize = 10_000;
+
 /// Where a promise is.
 enum Owner {
     /// Here.
@@ -20,6 +23,16 @@ enum Owner {
 
 impl WorkerState {
     pub(super) fn make_promise(&mut self) -> wasmtime::Result<PromiseId> {
+        let full = self.recorder.with(|journal, _| {
+            !journal.is_replaying() && journal.status().promises.len() >= MAX_PROMISES
+        });
+        if full {
+            return Err(Interruption::from(WorkerError::TooManyPromises {
+                worker: self.environment.worker.to_string(),
+                limit: MAX_PROMISES,
+            })
+            .into());
+        }
         let made = self.recorder.with(|journal, now| {
             let promise = journal.create_promise(now)?;
             Ok((promise, journal.status().origin_of(promise).cloned()))
@@ -146,7 +159,7 @@ impl WorkerState {
         let first = match self.owner(&id)? {
             Owner::This => {
                 let label = self.environment.worker.to_string();
-                let kept = shared.payload(data).await.map_err(Interruption::from)?;
+                let kept = shared.kept_payload(data).await.map_err(Interruption::from)?;
                 let completed = self.recorder.with(|journal, now| {
                     journal.promise_completed_by(promise, kept, completer, now)
                 });

@@ -25,7 +25,7 @@ impl Front {
         let PromiseCompletion { promise, data, completer, reply } = completion;
         let completed = match self.promise_state(recorder, promise) {
             // Nobody needs a blob of what will not be kept.
-            Ok(_) => match self.shared.payload(data).await {
+            Ok(_) => match self.shared.kept_payload(data).await {
                 Ok(data) => self.record_completion(recorder, promise, data, completer),
                 Err(error) => Err(error.into()),
             },

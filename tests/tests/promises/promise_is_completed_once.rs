@@ -13,6 +13,9 @@ const ENTRIES_MAX: u32 = 60;
 /// The most that a promise holds, in bytes.
 const DATA_MAX: usize = 4 << 20;
 
+/// The most promises that a worker has.
+const PROMISES_MAX: u32 = 10_000;
+
 #[tokio::test]
 async fn by_the_first_of_many_clients() {
     let mut server = Server::start().await;
@@ -89,6 +92,18 @@ async fn guests_that_are_wrong_are_told_so() {
     owner.call("delete", json!([id])).await;
     let problem = owner.invoke("wait", json!([id])).await.expect_problem(500, "invocation-failed");
     assert!(problem["detail"].as_str().unwrap_or_default().contains("is deleted"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_worker_has_room_for_so_many() {
+    let server = Server::start_with(&["--retry-max-attempts", "0"]).await;
+    let worker = server.deploy(&fixtures::PROMISES).await.worker("p");
+    let id = worker.call("create", json!([])).await;
+    worker.call("create-many", json!([PROMISES_MAX - 1])).await;
+    worker.call("delete", json!([id])).await;
+    worker.call("create", json!([])).await;
+    let problem = worker.invoke("create", json!([])).await.expect_problem(500, "invocation-failed");
+    assert!(problem["detail"].as_str().unwrap_or_default().contains("10000"), "{problem}");
 }
 
 #[tokio::test]

@@ -176,3 +176,22 @@ fn a_completion_says_whether_its_answer_was_given_before() {
     assert_eq!(bench.journal.status().memory_bytes, 9);
     assert_eq!(bench.journal.replayed_entries(), 2);
 }
+
+#[test]
+fn an_owner_can_see_whose_outcome_is_next() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    let write = call(Category::WriteRemote, b"x");
+    let begin = bench.journal.begin_write(&write, now).unwrap().index;
+    bench.read(b"1");
+    bench.call_of(&Call { begin, ..write }, b"done");
+    assert!(!bench.journal.is_ahead(write.function, begin), "nothing is ahead of what is live");
+
+    bench.recover_into_invocation();
+    bench.journal.begin_write(&write, now).unwrap();
+    assert!(!bench.journal.is_ahead(write.function, begin), "the read comes first");
+    bench.read(b"");
+    assert!(bench.journal.is_ahead(write.function, begin));
+    assert!(!bench.journal.is_ahead(write.function, None));
+    assert!(!bench.journal.is_ahead("another", begin));
+}

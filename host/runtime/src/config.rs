@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everlog_oplog::RetryPolicy;
 
-use crate::network::SocketAccess;
+use crate::network::{NetworkConfig, SocketAccess};
 
 /// Settings of a [`Runtime`](crate::Runtime). `Default` is for a developer's machine.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct RuntimeConfig {
     pub max_queue: usize,
     /// What guests may do with sockets of their own.
     pub network_sockets: SocketAccess,
+    /// Whom workers may reach, and how long that may take.
+    pub network: NetworkConfig,
     /// The retry policy of workers that set none.
     pub retry: RetryPolicy,
     /// A drill for tests: the process stops itself, as if killed, after this many entries were handed to the store.
@@ -52,6 +54,7 @@ impl Default for RuntimeConfig {
             max_component_bytes: 256 << 20,
             max_queue: 1_024,
             network_sockets: SocketAccess::default(),
+            network: NetworkConfig::default(),
             retry: RetryPolicy::default(),
             stop_after_entries: None,
         }

@@ -345,6 +345,9 @@ pub enum RuntimeError {
         /// Why not.
         error: std::io::Error,
     },
+    /// The network can't be used.
+    #[error("the HTTP client can't be set up: {0}")]
+    Network(std::io::Error),
     /// What is deployed can't be read.
     #[error(transparent)]
     Components(#[from] ComponentError),

@@ -19,7 +19,7 @@ mod files;
 pub mod filter;
 mod follower;
 mod golem;
-mod network;
+pub mod network;
 mod records;
 mod runtime;
 mod shared;
@@ -42,6 +42,7 @@ pub use golem::Outcome;
 pub use network::SocketAccess;
 pub use runtime::{MAX_KEY_BYTES, Runtime};
 pub use statistics::Statistics;
+pub use wasi::HttpSummary;
 pub use worker::{
     Invocation, InvocationResult, InvocationStatus, MAX_PROMISE_BYTES, MAX_WORKER_NAME_BYTES,
     PromiseState, RevertTo, WorkerId, WorkerMetadata, WorkerSettings,

@@ -9,6 +9,7 @@ use wasmtime::Engine;
 use crate::component::Catalog;
 use crate::config::RuntimeConfig;
 use crate::files::FilesRoot;
+use crate::network::HttpClient;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
 use crate::worker::{Registry, Timers};
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) files: Arc<FilesRoot>,
     /// The linear memory of all loaded workers.
     pub(crate) host_memory: Arc<HostMemory>,
+    /// What sends the requests of all workers.
+    pub(crate) http_client: Arc<HttpClient>,
 }
 
 impl Shared {

@@ -10,5 +10,6 @@ pub mod report;
 pub mod clocks;
 pub mod cold_start;
 pub mod footprint;
+pub mod http;
 pub mod replay;
 pub mod throughput;

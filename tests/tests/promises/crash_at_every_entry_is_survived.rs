@@ -3,7 +3,10 @@
 //! same answers, same lines, same status, and the same again when every call is repeated under its
 //! key.
 
+use std::cell::Cell;
+
 use everlog_tests::fixtures;
+use everlog_tests::outside::Outside;
 use everlog_tests::story::{Story, Telling};
 use serde_json::{Value, json};
 
@@ -191,5 +194,32 @@ async fn of_a_guest_that_exits() {
         .call("leave", json!([3]))
         .call("stay", json!([2]))
         .survives_every_crash()
+        .await;
+}
+
+/// Requests are answered in the story as they were, and a crash repeats at most the one that was on
+/// its way.
+#[tokio::test]
+async fn of_http_requests() {
+    let outside = Outside::start().await;
+    let urls = [outside.url("/echo/1"), outside.url("/echo/2")];
+    let request = json!({
+        "method": "POST", "url": outside.url("/trailers"), "headers": [], "body": "hello",
+    });
+    let story = Story::of(&fixtures::HTTP_CLIENT)
+        .call("send", json!([request]))
+        .call("send-and-fail-until", json!([urls, 0]))
+        .call("upload", json!([outside.url("/echo/3"), 3, 5000]))
+        .call("send-and-forget", json!([outside.url("/echo/4")]));
+    let counted = Cell::new(0);
+    story
+        .survives_every_crash_as(|told, undisturbed, context| {
+            assert_eq!(told, undisturbed, "{context}");
+            let received = outside.received().len();
+            // The forgotten one may have left or not; the first count is of two tellings.
+            let sent = received - counted.replace(received);
+            let tellings = if counted.get() == sent { 2 } else { 1 };
+            assert!((4 * tellings..=6 * tellings).contains(&sent), "{context}: {sent} were sent");
+        })
         .await;
 }

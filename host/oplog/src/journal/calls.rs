@@ -57,7 +57,7 @@ impl Ticket {
 }
 
 /// When an outcome must be durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
     /// With the next commit, whenever that is.
     Lazy,
@@ -129,6 +129,18 @@ impl Journal {
             begin,
         };
         Ok(Entered::Live(Ticket { recording: Some(recording), gate: remote && !in_flight }))
+    }
+
+    /// Whether the next recorded entry is a call of `function` with this begin: for an owner whose
+    /// next call depends on what is recorded.
+    #[must_use]
+    pub fn is_ahead(&self, function: &str, begin: Option<Index>) -> bool {
+        match self.ahead() {
+            Some((_, EntryKind::HostCall { function: recorded, begin: recorded_begin, .. })) => {
+                recorded.as_str() == function && *recorded_begin == begin
+            }
+            _ => false,
+        }
     }
 
     /// Says how a call went. The outcome becomes part of the log, unless the call is one that is

@@ -46,12 +46,8 @@ impl WorkerState {
         ticket: Ticket,
         outcome: &T,
     ) -> wasmtime::Result<()> {
-        match self.tell(ticket, outcome)? {
-            Durability::Lazy => {}
-            Durability::Start => self.recorder.flush(),
-            Durability::Await => self.recorder.gate().await?,
-        }
-        Ok(())
+        let durability = self.tell(ticket, outcome)?;
+        Ok(self.recorder.keep(durability).await?)
     }
 
     /// A call whose outcome only depends on this machine at this moment (clock, random, file times, ready lists):
@@ -95,8 +91,19 @@ impl Recorder {
         function: &'static str,
         request: &impl Encode,
     ) -> Result<Entered<T>, Interruption> {
+        self.ask_of(category, function, request, None)
+    }
+
+    /// Asks the journal about the outcome of the write that began at `begin`, or about a part of that.
+    pub(crate) fn ask_of<T: Decode<()>>(
+        &self,
+        category: Category,
+        function: &'static str,
+        request: &impl Encode,
+        begin: Option<Index>,
+    ) -> Result<Entered<T>, Interruption> {
         let request = encode(function, request)?;
-        let call = Call { category, function, request: &request, begin: None };
+        let call = Call { category, function, request: &request, begin };
         match self.with(|journal, now| journal.enter(&call, now))? {
             JournalEntered::Live(ticket) => Ok(Entered::Live(ticket)),
             JournalEntered::Replayed(payload) => Ok(Entered::Replayed(decode(function, &payload)?)),
@@ -109,8 +116,43 @@ impl Recorder {
         ticket: Ticket,
         outcome: &impl Encode,
     ) -> Result<Durability, Interruption> {
+        self.tell_all(ticket, outcome, Vec::new())
+    }
+
+    /// Tells what an effect brought, and what else the guest learns by it: all of that is in one batch of the log.
+    pub(crate) fn tell_all(
+        &self,
+        ticket: Ticket,
+        outcome: &impl Encode,
+        others: Vec<Told>,
+    ) -> Result<Durability, Interruption> {
         let outcome = Payload::Inline(encode("a host call", outcome)?);
-        Ok(self.with(|journal, now| journal.leave(ticket, outcome, now)))
+        self.with(|journal, now| {
+            let mut durability = journal.leave(ticket, outcome, now);
+            for Told { category, function, request, begin, outcome } in others {
+                let call = Call { category, function, request: &request, begin };
+                match journal.enter(&call, now)? {
+                    JournalEntered::Live(ticket) => {
+                        durability = durability.max(journal.leave(ticket, outcome, now));
+                    }
+                    JournalEntered::Replayed(_) => {
+                        let detail = "the log says already how it ended".to_owned();
+                        return Err(Interruption::Unwritable { function, detail });
+                    }
+                }
+            }
+            Ok(durability)
+        })
+    }
+
+    /// Does what [`tell`](Self::tell) asked for.
+    pub(crate) async fn keep(&self, durability: Durability) -> Result<(), Interruption> {
+        match durability {
+            Durability::Lazy => {}
+            Durability::Start => self.flush(),
+            Durability::Await => self.gate().await?,
+        }
+        Ok(())
     }
 
     /// Records a remote write that is handed over now and leaves later, behind the gate: the entry and its outcome
@@ -140,7 +182,36 @@ impl Recorder {
     }
 }
 
-fn encode(function: &'static str, value: &impl Encode) -> Result<Vec<u8>, Interruption> {
+/// A call and its outcome, which the guest learns of by another call.
+pub(crate) struct Told {
+    category: Category,
+    function: &'static str,
+    request: Vec<u8>,
+    begin: Option<Index>,
+    outcome: Payload,
+}
+
+impl Told {
+    /// That a call, begun at `begin`, had this outcome.
+    pub(crate) fn new(
+        category: Category,
+        function: &'static str,
+        request: &impl Encode,
+        begin: Option<Index>,
+        outcome: &impl Encode,
+    ) -> Result<Self, Interruption> {
+        let outcome = Payload::Inline(encode(function, outcome)?);
+        Ok(Self { category, function, request: encode(function, request)?, begin, outcome })
+    }
+}
+
+/// The value at the beginning of what an entry holds; `None` where there is none.
+pub(crate) fn decode_bytes<T: Decode<()>>(bytes: &[u8]) -> Option<T> {
+    bincode::decode_from_slice(bytes, CODEC).ok().map(|(value, _)| value)
+}
+
+/// A value as entries hold it.
+pub(crate) fn encode(function: &'static str, value: &impl Encode) -> Result<Vec<u8>, Interruption> {
     bincode::encode_to_vec(value, CODEC)
         .map_err(|error| Interruption::Unwritable { function, detail: error.to_string() })
 }

@@ -4,6 +4,6 @@ mod call;
 mod interruption;
 mod recorder;
 
-pub(crate) use call::Entered;
+pub(crate) use call::{Entered, Told, decode_bytes, encode};
 pub(crate) use interruption::Interruption;
 pub(crate) use recorder::{Durable, Recorder};

@@ -22,6 +22,7 @@ use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
 use crate::error::{InvokeError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
+use crate::network::HttpClient;
 use crate::shared::Shared;
 use crate::statistics::{Counters, Statistics};
 use crate::wasi::{self, HostMemory};
@@ -57,6 +58,7 @@ impl Runtime {
         wasi::add_to_linker(&mut linker).map_err(RuntimeError::Engine)?;
         let files = FilesRoot::open(&config.data_dir.join("files"))
             .map_err(|error| RuntimeError::Files { path: config.data_dir.join("files"), error })?;
+        let http_client = HttpClient::new(&config.network).map_err(RuntimeError::Network)?;
         let catalog = Catalog::open(
             engine.clone(),
             linker,
@@ -74,6 +76,7 @@ impl Runtime {
             counters: Arc::new(Counters::default()),
             files: Arc::new(files),
             host_memory: Arc::new(HostMemory::new(config.host_memory_bytes)),
+            http_client: Arc::new(http_client),
             config,
         });
         let background = vec![

@@ -25,6 +25,8 @@ use wasmtime::component::Linker;
 use wasmtime_wasi::p2::bindings::{cli, clocks, random as wasi_random};
 use wasmtime_wasi_io::bindings::wasi::io;
 
+pub use http::HttpSummary;
+
 pub(crate) use limiter::HostMemory;
 pub(crate) use poll::Wait;
 pub(crate) use registry::Recipe;

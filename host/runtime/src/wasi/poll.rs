@@ -28,7 +28,11 @@ impl Host for WorkerState {
         let function = "wasi:io/poll.poll";
         loop {
             match self.enter(Category::ReadLocal, function, &numbers).await? {
-                Entered::Replayed(Wait::Over(ready)) => return Ok(ready),
+                Entered::Replayed(Wait::Over(ready)) => {
+                    let ready: Vec<u32> = ready;
+                    self.see_ready(&chosen(&numbers, &ready)).await?;
+                    return Ok(ready);
+                }
                 Entered::Replayed(Wait::LinesEnded) => self.flush_partial_lines(),
                 Entered::Live(ticket) => {
                     if let Some(until) = self.long_wait(&numbers) {
@@ -40,8 +44,9 @@ impl Host for WorkerState {
                     }
                     let waited = pollables.iter().map(again).collect();
                     let ready = Host::poll(&mut self.table, waited).await?;
+                    let found = chosen(&numbers, &ready);
                     let over = Wait::Over(ready);
-                    self.leave(ticket, &over).await?;
+                    self.leave_wait(ticket, &over, &found).await?;
                     let Wait::Over(ready) = over else { continue };
                     return Ok(ready);
                 }
@@ -53,11 +58,16 @@ impl Host for WorkerState {
 impl HostPollable for WorkerState {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         let function = "wasi:io/poll.pollable.ready";
+        let number = [pollable.rep()];
+        let found = |ready: bool| if ready { &number[..] } else { &[] };
         match self.enter(Category::ReadLocal, function, &pollable.rep()).await? {
-            Entered::Replayed(ready) => Ok(ready),
+            Entered::Replayed(ready) => {
+                self.see_ready(found(ready)).await?;
+                Ok(ready)
+            }
             Entered::Live(ticket) => {
                 let ready = HostPollable::ready(&mut self.table, pollable).await?;
-                self.leave(ticket, &ready).await?;
+                self.leave_wait(ticket, &ready, found(ready)).await?;
                 Ok(ready)
             }
         }
@@ -67,7 +77,9 @@ impl HostPollable for WorkerState {
         let function = "wasi:io/poll.pollable.block";
         loop {
             match self.enter(Category::ReadLocal, function, &pollable.rep()).await? {
-                Entered::Replayed(Wait::Over(())) => return Ok(()),
+                Entered::Replayed(Wait::Over(())) => {
+                    return self.see_ready(&[pollable.rep()]).await;
+                }
                 Entered::Replayed(Wait::LinesEnded) => self.flush_partial_lines(),
                 Entered::Live(ticket) => {
                     if let Some(until) = self.long_wait(&[pollable.rep()]) {
@@ -78,7 +90,7 @@ impl HostPollable for WorkerState {
                         return Err(Interruption::Suspend { until }.into());
                     }
                     HostPollable::block(&mut self.table, again(&pollable)).await?;
-                    return self.leave(ticket, &Wait::Over(())).await;
+                    return self.leave_wait(ticket, &Wait::Over(()), &[pollable.rep()]).await;
                 }
             }
         }
@@ -102,10 +114,19 @@ impl WorkerState {
     /// is loaded again at the deadline, and replay meets the same call without an outcome, which waits for what is left.
     fn long_wait(&self, pollables: &[u32]) -> Option<Option<Timestamp>> {
         let deadline = self.guest.resources.earliest_deadline(pollables)?;
+        // A request that is on its way would be given up, and might not be allowed to be sent again.
+        if self.http.is_busy() {
+            return None;
+        }
         if Self::until(deadline) <= self.environment.suspend_after {
             return None;
         }
         // The end of time never comes, so no timer need be kept for it.
         Some((deadline < Timestamp(u64::MAX)).then_some(deadline))
     }
+}
+
+/// The pollables that a list of places in `numbers` means.
+fn chosen(numbers: &[u32], places: &[u32]) -> Vec<u32> {
+    places.iter().filter_map(|place| numbers.get(*place as usize).copied()).collect()
 }

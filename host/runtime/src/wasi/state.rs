@@ -18,7 +18,7 @@ use super::shared::SharedCount;
 use crate::durable::Recorder;
 use crate::error::WorkerError;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
-use crate::network::Policy;
+use crate::network::{HttpClient, Policy};
 use crate::shared::Shared;
 use crate::worker::WorkerId;
 
@@ -52,6 +52,8 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) network: Policy,
     /// The runtime, and through it the other workers.
     pub(crate) shared: Weak<Shared>,
+    /// What sends the requests of all workers.
+    pub(crate) http_client: Arc<HttpClient>,
 }
 
 impl WorkerEnvironment {
@@ -78,7 +80,7 @@ pub(crate) struct WorkerState {
     /// wasmtime-wasi's settings for sockets, once they are needed.
     sockets: Option<WasiSocketsCtx>,
     /// Requests of the worker, and what wasmtime-wasi-http keeps for it.
-    pub(super) http: Http,
+    pub(crate) http: Http,
 }
 
 /// All per-worker host state that replay rebuilds, in one serialisable place, so that a snapshot can hold it.
@@ -120,7 +122,7 @@ impl WorkerState {
             MemoryLimiter::new(environment.memory_bytes, Arc::clone(&environment.host_memory));
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let http = Http::new();
+        let http = Http::new(Arc::clone(&environment.http_client));
         Self { table, recorder, guest, environment, files, limiter, sockets: None, http }
     }
 

@@ -131,7 +131,9 @@ impl Task {
         kind: FailureKind,
         message: String,
     ) -> Flow {
-        if recorder.with(|journal, _| journal.is_replaying()) && kind != FailureKind::HostMemory {
+        // Neither is the guest's doing: there is no room, or what it did before must not be done again.
+        let blameless = matches!(kind, FailureKind::HostMemory | FailureKind::UncertainWrite);
+        if recorder.with(|journal, _| journal.is_replaying()) && !blameless {
             let divergence = Divergence {
                 index: execute::reached(recorder),
                 recorded: "the execution went on".to_owned(),

@@ -130,8 +130,10 @@ pub(crate) fn state(shared: &Arc<Shared>, front: &Front, recorder: &Arc<Recorder
         files_bytes: shared.config.worker_files_bytes,
         files: Arc::clone(&shared.files),
         host_memory: Arc::clone(&shared.host_memory),
-        network: Policy::new(shared.config.network_sockets),
         shared: Arc::downgrade(shared),
+        network: Policy::new(shared.config.network_sockets)
+            .with_private_denied(shared.config.network.policy.deny_private),
+        http_client: Arc::clone(&shared.http_client),
     };
     WorkerState::new(environment, Arc::clone(recorder))
 }

@@ -96,6 +96,7 @@ impl Task {
             Err(error) => return self.store_failed(error).await,
         };
         let Some(guest) = &mut self.guest else { return Flow::GoOn };
+        guest.state().http.follow_trace(recorded.trace);
         let prepared = args
             .map_err(|error| error.to_string())
             .and_then(|args| guest.prepare(&target, &args).map_err(|error| error.to_string()));
@@ -176,6 +177,7 @@ impl Task {
         let Turn { new, accepted, keyed, caller } = turn;
         self.front.desk.begin(new.key.clone(), new.fingerprint, keyed, caller);
         let NewInvocation { key, function, request, fingerprint, trace } = new;
+        guest.state().http.follow_trace(trace.clone());
         let start = Start { key, accepted, request, function, fingerprint, trace };
         match recorder.with(|journal, now| journal.start(start, now)) {
             Ok(begun) => self.execute(recorder, Run { begun, target, prepared }).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use everlog_runtime::SocketAccess;
 
+use super::network_keys;
 use super::settings::{LogFormat, Settings, StoreKind};
 use crate::units::{format_duration, format_size, parse_duration, parse_size};
 
@@ -99,7 +100,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "production",
         kind: Kind::Switch,
-        help: "Refuse to start until tokens and limits are set, and name what is missing.",
+        help: "Refuse to start until tokens, limits and `network-allow` are set, and name what is \
+               missing.",
         set: |settings, text| parse_switch(&mut settings.production, text),
         get: |settings| settings.production.to_string(),
     },
@@ -246,6 +248,16 @@ pub(crate) const KEYS: &[Key] = &[
         set: |settings, text| parse_fraction(&mut settings.runtime.retry.jitter, text, 0.0, 1.0),
         get: |settings| settings.runtime.retry.jitter.to_string(),
     },
+    network_keys::ALLOW,
+    network_keys::DENY_PRIVATE,
+    network_keys::CONNECT_TIMEOUT,
+    network_keys::FIRST_BYTE_TIMEOUT,
+    network_keys::BETWEEN_BYTES_TIMEOUT,
+    network_keys::RESENT_BODY,
+    network_keys::RESPONSE_BODY,
+    network_keys::HEADERS,
+    network_keys::REQUESTS_IN_FLIGHT,
+    network_keys::IDEMPOTENCY_HEADER,
     Key {
         name: "shutdown-limit",
         kind: Kind::Value,
@@ -284,7 +296,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
 ];
 
-fn parse_into<T: FromStr<Err: Display>>(
+pub(super) fn parse_into<T: FromStr<Err: Display>>(
     place: &mut T,
     text: &str,
     expected: &str,
@@ -294,7 +306,7 @@ fn parse_into<T: FromStr<Err: Display>>(
     Ok(())
 }
 
-fn parse_switch(place: &mut bool, text: &str) -> Result<(), String> {
+pub(super) fn parse_switch(place: &mut bool, text: &str) -> Result<(), String> {
     parse_into(place, text, "true or false")
 }
 
@@ -303,13 +315,13 @@ fn parse_count(place: &mut usize, text: &str) -> Result<(), String> {
     if *place == 0 { Err("expected at least 1, found 0".to_owned()) } else { Ok(()) }
 }
 
-fn parse_size_into<T: TryFrom<u64>>(place: &mut T, text: &str) -> Result<(), String> {
+pub(super) fn parse_size_into<T: TryFrom<u64>>(place: &mut T, text: &str) -> Result<(), String> {
     let size = parse_size(text)?;
     *place = T::try_from(size).map_err(|_| format!("`{text}` is too large a size"))?;
     Ok(())
 }
 
-fn parse_time(place: &mut Duration, text: &str) -> Result<(), String> {
+pub(super) fn parse_time(place: &mut Duration, text: &str) -> Result<(), String> {
     *place = parse_duration(text)?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod error;
 mod flags;
 mod keys;
+mod network_keys;
 mod production;
 mod resolve;
 mod settings;

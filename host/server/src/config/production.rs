@@ -40,6 +40,9 @@ impl Effective {
             missing
                 .push(format!("tokens of at least {PRODUCTION_TOKEN_CHARACTERS} characters each"));
         }
+        if self.sources.get("network-allow") == Some(&Source::Default) {
+            missing.push("network-allow, the hosts that workers may reach".to_owned());
+        }
         for name in PRODUCTION_LIMITS {
             if self.sources.get(name) == Some(&Source::Default) {
                 missing.push(format!("the limit {name}, set for this machine"));

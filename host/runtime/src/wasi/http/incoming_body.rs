@@ -5,29 +5,44 @@ use wasmtime_wasi::p2::DynInputStream;
 use wasmtime_wasi_http::p2::bindings::http::types::HostIncomingBody;
 use wasmtime_wasi_http::p2::body;
 
-use super::WorkerState;
+use super::response_body::{GuestTrailers, ResponseBody};
+use super::{WorkerState, recipe};
 
 impl HostIncomingBody for WorkerState {
     fn stream(
         &mut self,
         body: Resource<body::HostIncomingBody>,
     ) -> wasmtime::Result<Result<Resource<DynInputStream>, ()>> {
-        let stream = HostIncomingBody::stream(&mut self.http_calls(), body)?;
-        Ok(stream.map(|stream| self.adopt_http(stream, "input-stream")))
+        let Some(ours) = self.our_http::<ResponseBody, _>(&body) else {
+            let stream = HostIncomingBody::stream(&mut self.http_calls(), body)?;
+            return Ok(stream.map(|stream| self.adopt_http(stream, "input-stream")));
+        };
+        let Some(input) = ours.take_input() else { return Ok(Err(())) };
+        let stream: DynInputStream = Box::new(input);
+        let stream = self.table.push_child(stream, &body)?;
+        self.adopt(&stream, recipe("input-stream"));
+        Ok(Ok(stream))
     }
 
     fn finish(
         &mut self,
         body: Resource<body::HostIncomingBody>,
     ) -> wasmtime::Result<Resource<body::HostFutureTrailers>> {
-        let number = body.rep();
+        if self.our_http::<ResponseBody, _>(&body).is_some() {
+            let body = self.delete_http::<ResponseBody, _>(&body)?;
+            return self.push_http(GuestTrailers::new(body), "future-trailers");
+        }
+        self.forget(body.rep());
         let trailers = HostIncomingBody::finish(&mut self.http_calls(), body)?;
-        self.forget(number);
         Ok(self.adopt_http(trailers, "future-trailers"))
     }
 
     fn drop(&mut self, body: Resource<body::HostIncomingBody>) -> wasmtime::Result<()> {
-        self.delete(body)?;
+        if self.our_http::<ResponseBody, _>(&body).is_some() {
+            self.delete_http::<ResponseBody, _>(&body)?;
+        } else {
+            self.delete(body)?;
+        }
         Ok(())
     }
 }

@@ -1,27 +1,45 @@
 //! `wasi:http`: the requests that a worker sends, and the resources that both directions are made of.
 //!
-//! Fields, requests and responses are wasmtime-wasi-http's own; here the list of live resources is kept.
+//! Fields, requests and what belongs to incoming requests are wasmtime-wasi-http's own. What a request brings back is
+//! ours, since that is where the guest learns something: the future of a response, the response, its body and trailers,
+//! and the body of the request itself. Resources of the same WIT type can be of either sort; the table knows which.
 
+mod exchange;
 mod fields;
 mod incoming_body;
 mod incoming_request;
 mod incoming_response;
+mod outcome;
 mod outgoing_body;
 mod outgoing_handler;
 mod outgoing_request;
 mod outgoing_response;
+mod request_body;
 mod request_options;
+mod response_body;
 mod response_future;
+mod seen;
+mod summary;
 mod trailers;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use everlog_oplog::TraceContext;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, HeaderError as GuestError};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
 use wasmtime_wasi_http::p2::{HeaderError, HttpError};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
+pub use self::summary::HttpSummary;
+
+use self::exchange::Flights;
 use self::outgoing_handler::Hooks;
+use self::request_body::RequestBody;
+use super::shared::SharedCount;
 use super::{HasWorker, Recipe, WorkerState};
+use crate::network::HttpClient;
 
 /// Links `wasi:http/types` and `wasi:http/outgoing-handler`.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
@@ -34,12 +52,34 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
 pub(crate) struct Http {
     context: WasiHttpCtx,
     hooks: Hooks,
+    client: Arc<HttpClient>,
+    flights: Flights,
+    /// Bodies of requests that are not sent yet, by the number of the request.
+    bodies: BTreeMap<u32, Arc<RequestBody>>,
+    /// What the streams of such bodies take, by the number of the stream.
+    budgets: BTreeMap<u32, SharedCount>,
+    /// The span of the running invocation.
+    trace: Option<TraceContext>,
 }
 
 impl Http {
     /// Nothing is on its way.
-    pub(super) fn new() -> Self {
-        Self { context: WasiHttpCtx::new(), hooks: Hooks }
+    pub(super) fn new(client: Arc<HttpClient>) -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(client.config.header_bytes as usize);
+        let flights = Flights::new(client.config.max_requests_in_flight);
+        let (bodies, budgets) = (BTreeMap::new(), BTreeMap::new());
+        Self { context, hooks: Hooks::default(), client, flights, bodies, budgets, trace: None }
+    }
+
+    /// Whether a request or a response is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.flights.any()
+    }
+
+    /// Says to which span the requests of the running invocation belong.
+    pub(crate) fn follow_trace(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 }
 
@@ -53,12 +93,36 @@ impl WorkerState {
         }
     }
 
-    /// Notes a resource of wasi:http that wasmtime-wasi-http has added to the table.
-    fn adopt_http<T>(&mut self, resource: Resource<T>, name: &str) -> Resource<T> {
-        let reason = "it is a part of an HTTP exchange".to_owned();
-        self.adopt(&resource, Recipe::Opaque { name: name.to_owned(), reason });
+    /// Notes a resource of wasi:http that was added to the table.
+    pub(crate) fn adopt_http<T>(&mut self, resource: Resource<T>, name: &str) -> Resource<T> {
+        self.adopt(&resource, recipe(name));
         resource
     }
+
+    /// Adds a resource of ours that the guest knows as a `U`.
+    fn push_http<T: Send + 'static, U>(
+        &mut self,
+        resource: T,
+        name: &str,
+    ) -> wasmtime::Result<Resource<U>> {
+        let resource = self.push(resource, recipe(name))?;
+        Ok(Resource::new_own(resource.rep()))
+    }
+
+    /// The resource of ours that the guest knows as a `U`; `None` where it is wasmtime-wasi-http's own.
+    fn our_http<T: Send + 'static, U>(&mut self, resource: &Resource<U>) -> Option<&mut T> {
+        self.table.get_mut(&Resource::<T>::new_borrow(resource.rep())).ok()
+    }
+
+    /// Removes a resource of ours that the guest knows as a `U`.
+    fn delete_http<T: Send + 'static, U>(&mut self, resource: &Resource<U>) -> wasmtime::Result<T> {
+        Ok(self.delete(Resource::<T>::new_own(resource.rep()))?)
+    }
+}
+
+fn recipe(name: &str) -> Recipe {
+    let reason = "it is a part of an HTTP exchange".to_owned();
+    Recipe::Opaque { name: name.to_owned(), reason }
 }
 
 impl types::Host for WorkerState {

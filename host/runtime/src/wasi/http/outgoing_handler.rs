@@ -1,29 +1,48 @@
-//! `wasi:http/outgoing-handler`: sending a request.
+//! `wasi:http/outgoing-handler`: a request begins.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
+use everlog_oplog::{Begun, Call, Category};
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, Method, request};
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::p2::{HttpResult, types};
+use wasmtime_wasi_http::p2::{HttpError, HttpResult, types};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::WorkerState;
+use super::exchange::Exchange;
+use super::outcome::{HANDLE, RequestHead, fields};
+use super::request_body::RequestBody;
+use super::response_future::ResponseFuture;
+use crate::durable::{Interruption, encode};
+use crate::network::TimeLimits;
 
-/// wasmtime-wasi-http's plug points.
-pub(super) struct Hooks;
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// wasmtime-wasi-http's plug points: it checks a request and puts it together, and we take it from here.
+#[derive(Default)]
+pub(super) struct Hooks {
+    checked: Option<request::Parts>,
+}
 
 type Processing = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
-        _request: http::Request<WasiBody>,
+        request: http::Request<WasiBody>,
         _options: Option<RequestOptions>,
         _processed: Processing,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Processing), Error>> + Send>
     {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        self.checked = Some(request.into_parts().0);
+        Box::new(std::future::pending())
     }
 }
 
@@ -31,9 +50,126 @@ impl Host for WorkerState {
     fn handle(
         &mut self,
         request: Resource<types::HostOutgoingRequest>,
-        _options: Option<Resource<RequestOptions>>,
+        options: Option<Resource<RequestOptions>>,
     ) -> HttpResult<Resource<types::HostFutureIncomingResponse>> {
-        self.delete(request)?;
-        Err(ErrorCode::HttpRequestDenied.into())
+        let options = match options {
+            Some(options) => self.delete(options)?,
+            None => RequestOptions::default(),
+        };
+        let body = self.http.bodies.remove(&request.rep());
+        let checked = self.checked_request(request);
+        if let (Err(_), Some(body)) = (&checked, &body) {
+            body.discard();
+        }
+        let exchange = self.begin_exchange(checked?, options, body).map_err(HttpError::trap)?;
+        self.push_http(ResponseFuture::new(exchange), "future-incoming-response")
+            .map_err(HttpError::trap)
+    }
+}
+
+impl WorkerState {
+    /// The request as wasmtime-wasi-http would send it.
+    fn checked_request(
+        &mut self,
+        request: Resource<types::HostOutgoingRequest>,
+    ) -> HttpResult<request::Parts> {
+        self.forget(request.rep());
+        let unused = Host::handle(&mut self.http_calls(), request, None)?;
+        self.table.delete(unused)?;
+        let missing = || HttpError::from(ErrorCode::InternalError(None));
+        let parts = self.http.hooks.checked.take().ok_or_else(missing)?;
+        if parts.method == Method::CONNECT {
+            return Err(ErrorCode::HttpRequestMethodInvalid.into());
+        }
+        Ok(parts)
+    }
+
+    /// Records that a request begins. It is sent behind the gate, unless it was begun before.
+    fn begin_exchange(
+        &mut self,
+        parts: request::Parts,
+        options: RequestOptions,
+        body: Option<Arc<RequestBody>>,
+    ) -> wasmtime::Result<ResponseToCome> {
+        let request::Parts { method, uri, mut headers, .. } = parts;
+        let head = RequestHead {
+            method: method.to_string(),
+            uri: uri.to_string(),
+            headers: fields(&headers),
+        };
+        let request = encode(HANDLE, &head)?;
+        let category = Category::WriteRemote;
+        let call = Call { category, function: HANDLE, request: &request, begin: None };
+        let config = &self.http.client.config;
+        let draws = config.idempotency_header && changes_something(&method);
+        let namespace = self.environment.namespace();
+        let begun = self.recorder.with(|journal, now| {
+            if draws && !headers.contains_key(IDEMPOTENCY_KEY) {
+                // Before the begin: the same after a crash, since the position is.
+                let key = journal.idempotency_key(namespace).to_string();
+                set(&mut headers, IDEMPOTENCY_KEY, &key);
+            }
+            let idempotent = journal.idempotence();
+            journal.begin_write(&call, now).map(|begun| (begun, idempotent))
+        });
+        let (begun, idempotent) = begun.map_err(Interruption::from)?;
+        let Begun { index: begin, replayed, .. } = begun;
+        self.add_trace(&mut headers);
+        if replayed && let Some(body) = &body {
+            body.keep(self.http.client.config.resent_body_bytes);
+        }
+        let exchange = Exchange {
+            method,
+            uri,
+            headers,
+            body,
+            limits: self.time_limits(options),
+            begin,
+            idempotent: idempotent || begin.is_none(),
+            recorder: Arc::clone(&self.recorder),
+            client: Arc::clone(&self.http.client),
+            flights: self.http.flights.clone(),
+        };
+        Ok(ResponseToCome { exchange: Arc::new(exchange), replayed })
+    }
+
+    fn add_trace(&self, headers: &mut HeaderMap) {
+        if let Some(trace) = &self.http.trace
+            && !headers.contains_key(TRACEPARENT)
+        {
+            set(headers, TRACEPARENT, &trace.traceparent);
+            if let Some(state) = &trace.tracestate {
+                set(headers, TRACESTATE, state);
+            }
+        }
+    }
+
+    /// What the guest asked for, within what the server allows.
+    fn time_limits(&self, options: RequestOptions) -> TimeLimits {
+        let config = &self.http.client.config;
+        let within =
+            |asked: Option<Duration>, most: Duration| asked.map_or(most, |it| it.min(most));
+        TimeLimits {
+            connect: within(options.connect_timeout, config.connect_timeout),
+            first_byte: within(options.first_byte_timeout, config.first_byte_timeout),
+            between_bytes: within(options.between_bytes_timeout, config.between_bytes_timeout),
+        }
+    }
+}
+
+/// A request that has begun, and whether that was before.
+pub(super) struct ResponseToCome {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) replayed: bool,
+}
+
+fn changes_something(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // A caller's trace context that is no header is not passed on.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
     }
 }

@@ -1,11 +1,16 @@
 //! `wasi:http/types.outgoing-request`: a request that a worker is about to send.
 
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http_body_util::{BodyExt, Empty};
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest, Method, Scheme};
 use wasmtime_wasi_http::p2::{body, types};
 
 use super::WorkerState;
+use super::request_body::GuestBody;
 
 type Request = Resource<types::HostOutgoingRequest>;
 
@@ -20,8 +25,16 @@ impl HostOutgoingRequest for WorkerState {
         &mut self,
         request: Request,
     ) -> wasmtime::Result<Result<Resource<body::HostOutgoingBody>, ()>> {
-        let body = HostOutgoingRequest::body(&mut self.http_calls(), request)?;
-        Ok(body.map(|body| self.adopt_http(body, "outgoing-body")))
+        let outgoing = self.table.get_mut(&request)?;
+        if outgoing.body.is_some() {
+            return Ok(Err(()));
+        }
+        let Ok(announced) = announced_length(&outgoing.headers) else { return Ok(Err(())) };
+        // wasmtime-wasi-http only has to know that there is one.
+        outgoing.body = Some(Empty::new().map_err(|never| match never {}).boxed_unsync());
+        let body = GuestBody::new(announced);
+        self.http.bodies.insert(request.rep(), Arc::clone(&body.body));
+        self.push_http(body, "outgoing-body").map(Ok)
     }
 
     fn method(&mut self, request: Request) -> wasmtime::Result<Method> {
@@ -74,7 +87,20 @@ impl HostOutgoingRequest for WorkerState {
     }
 
     fn drop(&mut self, request: Request) -> wasmtime::Result<()> {
+        if let Some(body) = self.http.bodies.remove(&request.rep()) {
+            body.discard();
+        }
         self.delete(request)?;
         Ok(())
     }
+}
+
+/// How long the body is said to be, in bytes; `Err` where what is said is no length.
+fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+    let Some(length) = headers.get(http::header::CONTENT_LENGTH) else { return Ok(None) };
+    let digits = length.to_str().map_err(drop)?;
+    if digits.bytes().any(|digit| !digit.is_ascii_digit()) {
+        return Err(());
+    }
+    digits.parse().map(Some).map_err(drop)
 }

@@ -1,12 +1,16 @@
 //! `wasi:http/types.future-trailers`: what comes after a body.
 
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::{DynPollable, subscribe};
 use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, HostFutureTrailers};
 use wasmtime_wasi_http::p2::body;
 
+use super::outcome::{Trailers, header_map};
+use super::response_body::GuestTrailers;
 use super::{Recipe, WorkerState};
+
+type Given = Result<Result<Option<Resource<FieldMap>>, ErrorCode>, ()>;
 
 impl HostFutureTrailers for WorkerState {
     fn subscribe(
@@ -14,7 +18,11 @@ impl HostFutureTrailers for WorkerState {
         trailers: Resource<body::HostFutureTrailers>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
         let source = trailers.rep();
-        let pollable = HostFutureTrailers::subscribe(&mut self.http_calls(), trailers)?;
+        let pollable = if self.our_http::<GuestTrailers, _>(&trailers).is_some() {
+            subscribe(&mut self.table, Resource::<GuestTrailers>::new_borrow(source))?
+        } else {
+            HostFutureTrailers::subscribe(&mut self.http_calls(), trailers)?
+        };
         self.adopt(&pollable, Recipe::PollOf(source));
         Ok(pollable)
     }
@@ -22,16 +30,32 @@ impl HostFutureTrailers for WorkerState {
     fn get(
         &mut self,
         trailers: Resource<body::HostFutureTrailers>,
-    ) -> wasmtime::Result<Option<Result<Result<Option<Resource<FieldMap>>, ErrorCode>, ()>>> {
-        let found = HostFutureTrailers::get(&mut self.http_calls(), trailers)?;
-        if let Some(Ok(Ok(Some(fields)))) = &found {
-            self.adopt_http(Resource::<FieldMap>::new_borrow(fields.rep()), "fields");
+    ) -> wasmtime::Result<Option<Given>> {
+        let Some(ours) = self.our_http::<GuestTrailers, _>(&trailers) else {
+            let given = HostFutureTrailers::get(&mut self.http_calls(), trailers)?;
+            if let Some(Ok(Ok(Some(fields)))) = &given {
+                self.adopt_http(Resource::<FieldMap>::new_borrow(fields.rep()), "fields");
+            }
+            return Ok(given);
+        };
+        let Some(taken) = ours.take()? else { return Ok(None) };
+        let Ok(trailers) = taken else { return Ok(Some(Err(()))) };
+        match trailers {
+            Trailers::Came(None) => Ok(Some(Ok(Ok(None)))),
+            Trailers::Came(Some(fields)) => {
+                let fields = FieldMap::new_immutable(&mut self.http.hooks, header_map(&fields));
+                Ok(Some(Ok(Ok(Some(self.push_http(fields, "fields")?)))))
+            }
+            Trailers::Failed(failure) => Ok(Some(Ok(Err(failure.into())))),
         }
-        Ok(found)
     }
 
     fn drop(&mut self, trailers: Resource<body::HostFutureTrailers>) -> wasmtime::Result<()> {
-        self.delete(trailers)?;
+        if self.our_http::<GuestTrailers, _>(&trailers).is_some() {
+            self.delete_http::<GuestTrailers, _>(&trailers)?;
+        } else {
+            self.delete(trailers)?;
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 
 mod files;
 mod golem;
+mod http;
 mod resources;
 mod time;
 
@@ -20,7 +21,7 @@ use super::{HostMemory, WorkerEnvironment, WorkerState};
 use crate::clock;
 use crate::durable::{Durable, Recorder};
 use crate::files::FilesRoot;
-use crate::network::{Policy, SocketAccess};
+use crate::network::{HttpClient, NetworkConfig, Policy, SocketAccess};
 use crate::worker::WorkerId;
 
 /// What one worker's directory may hold in these tests, in bytes.
@@ -96,6 +97,7 @@ impl House {
             host_memory: Arc::new(HostMemory::new(1 << 20)),
             network: Policy::new(self.sockets),
             shared: Weak::new(),
+            http_client: Arc::new(HttpClient::new(&NetworkConfig::default()).unwrap()),
         }
     }
 

@@ -11,6 +11,7 @@ use everlog_runtime::value::{self, HandleUrns, Value as WitValue};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::http_call::http_json;
 use super::names::{
     category_name, failure_name, jump_name, level_name, persistence_name, stream_name, update_name,
 };
@@ -187,6 +188,22 @@ fn create_json(create: &Create) -> Value {
 
 fn call_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
     match kind {
+        EntryKind::HostCall { function, category, fingerprint, request, begin, outcome }
+            if let Some(http) = http_json(function, request.as_ref(), Some(outcome)) =>
+        {
+            json!({
+                "function": function.as_str(), "category": category_name(*category),
+                "fingerprint": hex(*fingerprint), "begin": begin.map(Index::get), "http": http,
+            })
+        }
+        EntryKind::WriteBegin { function, fingerprint, request, idempotent }
+            if let Some(http) = http_json(function, Some(request), None) =>
+        {
+            json!({
+                "function": function.as_str(), "fingerprint": hex(*fingerprint), "http": http,
+                "idempotent": idempotent,
+            })
+        }
         EntryKind::HostCall { function, category, fingerprint, request, begin, outcome } => json!({
             "function": function.as_str(), "category": category_name(*category),
             "fingerprint": hex(*fingerprint), "request": request.as_ref().map(excerpt_json),

@@ -2,6 +2,7 @@
 
 mod component;
 mod entry;
+mod http_call;
 mod names;
 mod worker;
 

@@ -1,0 +1,117 @@
+//! One request of a worker: what is sent, perhaps a second time after a crash, and where its outcome is recorded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use everlog_oplog::Index;
+use http::{HeaderMap, Method, Response, Uri};
+use http_body_util::{BodyExt, Empty};
+use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
+
+use super::outcome::RequestLine;
+use super::request_body::{Outgoing, RequestBody};
+use crate::durable::Recorder;
+use crate::network::{HttpClient, HttpFailure, RequestFrames, ResponseFrames, TimeLimits};
+
+/// What comes of sending a request.
+pub(super) type Arrival = Result<Arrived, HttpFailure>;
+
+/// A response that has arrived.
+pub(super) struct Arrived {
+    pub(super) response: Response<ResponseFrames>,
+    pub(super) flight: Flight,
+}
+
+/// A request on its way; dropping it gives it up.
+pub(super) type Sent = AbortOnDropJoinHandle<Arrival>;
+
+/// One request, shared by everything that the guest holds of it.
+pub(super) struct Exchange {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Arc<RequestBody>>,
+    pub(super) limits: TimeLimits,
+    /// The entry in which it began, where that is recorded.
+    pub(super) begin: Option<Index>,
+    /// Whether it may be sent again.
+    pub(super) idempotent: bool,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) client: Arc<HttpClient>,
+    pub(super) flights: Flights,
+}
+
+impl Exchange {
+    /// What its outcome says of it.
+    pub(super) fn line(&self) -> RequestLine {
+        RequestLine { method: self.method.to_string(), uri: self.uri.to_string() }
+    }
+
+    /// Sends it once everything that is recorded is durable.
+    pub(super) fn send(self: &Arc<Self>) -> Sent {
+        let exchange = Arc::clone(self);
+        let flight = self.flights.begin();
+        spawn(async move {
+            let flight = flight?;
+            exchange
+                .recorder
+                .gate()
+                .await
+                .map_err(|interruption| HttpFailure::Internal(interruption.to_string()))?;
+            let mut request = http::Request::new(exchange.frames()?);
+            *request.method_mut() = exchange.method.clone();
+            *request.uri_mut() = exchange.uri.clone();
+            *request.headers_mut() = exchange.headers.clone();
+            let response = exchange.client.send(request, exchange.limits).await?;
+            Ok(Arrived { response, flight })
+        })
+    }
+
+    fn frames(&self) -> Result<RequestFrames, HttpFailure> {
+        let Some(body) = &self.body else {
+            return Ok(Empty::new().map_err(|never| match never {}).boxed_unsync());
+        };
+        body.release()?;
+        Ok(Outgoing(Arc::clone(body)).boxed_unsync())
+    }
+}
+
+/// Counts the requests of one worker that are on their way, or whose response is.
+#[derive(Clone, Debug)]
+pub(super) struct Flights {
+    count: Arc<AtomicU32>,
+    most: u32,
+}
+
+impl Flights {
+    /// Nothing is on its way, and at most so many requests ever are.
+    pub(super) fn new(most: u32) -> Self {
+        Self { count: Arc::default(), most }
+    }
+
+    /// Whether something is on its way.
+    pub(super) fn any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    fn begin(&self) -> Result<Flight, HttpFailure> {
+        // Only the worker's own task counts up, so nobody comes in between.
+        if self.count.load(Ordering::Relaxed) >= self.most {
+            return Err(HttpFailure::TooMany(self.most));
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Ok(Flight { count: Arc::clone(&self.count) })
+    }
+}
+
+/// Something on its way; dropping it ends that.
+#[derive(Debug)]
+pub(super) struct Flight {
+    count: Arc<AtomicU32>,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

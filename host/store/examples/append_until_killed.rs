@@ -1,8 +1,10 @@
 //! The child of `tests/survives_kill.rs` and `tests/poison.rs`: appends from several threads until
 //! it is killed, and says on stdout what was acknowledged.
 //!
-//! `append_until_killed <directory> [bytes in memory]` prints `ready`, then `acknowledged <worker> <last>` or
-//! `refused <worker> <why>`. A worker whose oplog does not read is left alone. A thread ends after a hundred refusals, the process with its threads.
+//! `append_until_killed <directory> [bytes in memory]` prints `ready`, then `acknowledged <worker>
+//! <last>` or
+//! `refused <worker> <why>`. A worker whose oplog does not read is left alone. A thread ends after
+//! a hundred refusals, the process with its threads.
 
 use std::io::Write as _;
 use std::sync::mpsc::channel;
@@ -29,8 +31,10 @@ fn main() {
     let store = EmbeddedStore::open(&options).unwrap_or_else(|error| panic!("{error}"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let heads = (0..THREADS).map(|number| {
-        let last = runtime.block_on(store.last_index(&payload::worker(number)));
-        last.map(|last| last.unwrap_or(0))
+        let last_index = |number| runtime.block_on(store.last_index(&payload::worker(number)));
+        // Batches go to both, so both must be readable.
+        last_index(payload::twin(number))?;
+        last_index(number).map(|last| last.unwrap_or(0))
     });
     let heads: Vec<_> = heads.collect();
     say("ready");

@@ -106,8 +106,8 @@ pub struct Expectation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Compared with what is stored by the batches before this one, whatever this one changes. If
-    /// one does not hold, the whole batch fails with [`StoreError::Unexpected`] and nothing of it is
-    /// stored.
+    /// one does not hold, the whole batch fails with [`StoreError::Unexpected`] and nothing of it
+    /// is stored.
     pub expectations: Vec<Expectation>,
     /// At most one per worker.
     pub appends: Vec<Append>,

@@ -4,8 +4,8 @@
 //! engine implements [`Store`]; everything that has to be true of every engine is in the
 //! `conformance` module (feature `conformance`).
 //!
-//! - [`Batch`]: appends to oplogs, changes of records and deletions of oplogs, atomic as a whole, and
-//!   what records must hold for it to be stored.
+//! - [`Batch`]: appends to oplogs, changes of records and deletions of oplogs, atomic as a whole,
+//!   and what records must hold for it to be stored.
 //! - [`Store::submit`]: hands a batch over; its callback runs once the batch is durable. Batches
 //!   that wait together share one sync.
 //! - [`EmbeddedStore`]: the engine inside the process, for one node.

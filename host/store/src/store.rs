@@ -88,8 +88,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Batches from one thread take effect in the order of their submission. A batch that is
     /// refused ([`StoreError::Conflict`], [`StoreError::Unexpected`], [`StoreError::InvalidBatch`],
-    /// [`StoreError::Limit`]) changes nothing and does not hinder the others. After a failed write or sync every batch
-    /// gets [`StoreError::Poisoned`].
+    /// [`StoreError::Limit`]) changes nothing and does not hinder the others. After a failed write
+    /// or sync every batch gets [`StoreError::Poisoned`].
     ///
     /// Does not wait for the disk; it may wait for room while the engine holds as much as it may
     /// buffer.

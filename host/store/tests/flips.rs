@@ -225,8 +225,8 @@ async fn no_flip_and_no_cut_is_silent() {
     assert!(reported > 0, "some damage must matter");
 }
 
-/// A flipped bit in an entry of one worker, wherever it went by now: that worker is named, all others
-/// go on, writes included, also when the damaged table is merged and after starts.
+/// A flipped bit in an entry of one worker, wherever it went by now: that worker is named, all
+/// others go on, writes included, also when the damaged table is merged and after starts.
 #[tokio::test]
 async fn damage_of_one_worker_leaves_the_others() {
     let seed = number("SEED").unwrap_or_else(|| rand::rng().random());

@@ -3,7 +3,8 @@
 //!
 //! A child process appends from eight threads and reports what was acknowledged; it is killed at
 //! random moments, several times on one directory. With little in memory it is also killed while
-//! tables are written, merged and, where they are damaged, replaced. `SEED=… ROUNDS=…` repeat a run.
+//! tables are written, merged and, where they are damaged, replaced. `SEED=… ROUNDS=…` repeat a
+//! run.
 
 #![expect(clippy::disallowed_methods, reason = "damages files on purpose")]
 

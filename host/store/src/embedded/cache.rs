@@ -1,11 +1,12 @@
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{Hash, RandomState};
+
+use hashbrown::HashMap;
 
 /// What was used recently, up to a size. When the young generation is full it becomes the old one,
 /// and what was old and not used since is forgotten; so at most twice `half` is held.
 pub(super) struct Recent<K, V> {
-    young: HashMap<K, (V, u64)>,
-    old: HashMap<K, (V, u64)>,
+    young: HashMap<K, (V, u64), RandomState>,
+    old: HashMap<K, (V, u64), RandomState>,
     young_size: u64,
     half: u64,
 }
@@ -13,7 +14,7 @@ pub(super) struct Recent<K, V> {
 impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
     /// Holds values of up to `size` together, whatever the sizes count.
     pub(super) fn new(size: u64) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), young_size: 0, half: size / 2 }
+        Self { young: HashMap::default(), old: HashMap::default(), young_size: 0, half: size / 2 }
     }
 
     /// The value of `key`, if it is remembered.

@@ -16,8 +16,8 @@ use crate::{Append, Batch, Change, Expectation, StoreError, WorkerKey};
 /// How often a writer that is held back looks whether the tables have caught up.
 const CONGESTION_POLL: Duration = Duration::from_millis(2);
 
-/// Of how many workers the last index is remembered, so that the guard of an append rarely has to ask
-/// the tables: under 2 MiB with keys of 100 bytes.
+/// Of how many workers the last index is remembered, so that the guard of an append rarely has to
+/// ask the tables: under 2 MiB with keys of 100 bytes.
 const HEADS: u64 = 8192;
 
 /// The [`Sink`] of the embedded engine.
@@ -30,8 +30,8 @@ pub(super) struct GroupWriter {
     group: Group,
 }
 
-/// What is committed together. Each key occurs once, since in the tables all items of a group are of
-/// one moment.
+/// What is committed together. Each key occurs once, since in the tables all items of a group are
+/// of one moment.
 #[derive(Default)]
 struct Group {
     log_items: Vec<Item>,

@@ -5,8 +5,8 @@
 //! records: 2 | space: u8 | key
 //! ```
 //! The length in front makes one worker's keys a range of their own whatever the other keys are.
-//! Indices start at 1; what stands at 0 is a *cover*: the mark of an oplog that was deleted although
-//! parts of it could not be read. It says that whatever older holes hide was deleted too.
+//! Indices start at 1; what stands at 0 is a *cover*: the mark of an oplog that was deleted
+//! although parts of it could not be read. It says that whatever older holes hide was deleted too.
 
 use std::ops::Bound;
 

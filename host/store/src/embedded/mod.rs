@@ -1,5 +1,5 @@
-//! The engine inside the process: a log-structured tree of our own for oplogs and records, files for
-//! blobs.
+//! The engine inside the process: a log-structured tree of our own for oplogs and records, files
+//! for blobs.
 //!
 //! ```text
 //! <directory>/lock      who uses the directory
@@ -10,7 +10,8 @@
 //!             blobs/    large payloads by digest: see `blobs`
 //! ```
 //! Code map, in the order of a write: `committer` (who waits, groups, poison) → `group` (guard of
-//! appends, items) → `marks` → `tables` (`journal`, then `tree`) → answers. Reads go to `tables` and
+//! appends, items) → `marks` → `tables` (`journal`, then `tree`) → answers. Reads go to `tables`
+//! and
 //! `blobs` directly.
 
 mod blobs;
@@ -52,9 +53,9 @@ pub struct EmbeddedOptions {
     /// Memory for the indices of table files, in bytes; used as far as there is data. Pages of the
     /// files are left to the operating system's cache.
     pub cache_bytes: u64,
-    /// How much is kept in memory before it is written to a file, in bytes; up to four times as much
-    /// while files are written. Larger means fewer files, more memory, and a slower start after a
-    /// crash.
+    /// How much is kept in memory before it is written to a file, in bytes; up to four times as
+    /// much while files are written. Larger means fewer files, more memory, and a slower start
+    /// after a crash.
     pub memtable_bytes: u64,
     /// Go on although acknowledged data is missing, after [`StoreError::LostTail`]: what is missing
     /// is written to the server's log, and forgotten.
@@ -87,8 +88,8 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store, recovering what a crash left. Blocks while it reads the journal, which is about
-    /// as large as what is kept in memory.
+    /// Opens the store, recovering what a crash left. Blocks while it reads the journal, which is
+    /// about as large as what is kept in memory.
     ///
     /// # Errors
     /// - [`StoreError::Locked`]: another process has it.
@@ -122,7 +123,8 @@ impl EmbeddedStore {
     }
 }
 
-/// Opens the tables, compares them with the account of what was acknowledged, and goes on from there.
+/// Opens the tables, compares them with the account of what was acknowledged, and goes on from
+/// there.
 fn recover(options: &EmbeddedOptions) -> Result<GroupWriter, StoreError> {
     let marks = options.directory.join("marks");
     create_directory(&marks)?;

@@ -1,5 +1,5 @@
-//! Oplogs and records as items of the tree, with the journal in front. See `keys` and `envelope` for
-//! their form.
+//! Oplogs and records as items of the tree, with the journal in front. See `keys` and `envelope`
+//! for their form.
 //!
 //! ```text
 //! worker, first index → envelope(last index | entries), one per append
@@ -209,7 +209,8 @@ impl Tables {
         Ok(items)
     }
 
-    /// The value under `key`, as [`record_key`](super::keys::record_key) makes it, and its checksum.
+    /// The value under `key`, as [`record_key`](super::keys::record_key) makes it, and its
+    /// checksum.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
         let value = self.tree.read(|snapshot| snapshot.get(key));
         let value = value.map_err(|fault| lost_record(record_place(key), &fault))?;

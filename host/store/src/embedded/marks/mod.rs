@@ -1,7 +1,7 @@
 //! High-water marks: an account of what was acknowledged, independent of the tables.
 //!
-//! A journal that lost its end looks like one that a crash cut short, and what was acknowledged would
-//! be lost silently. So before a group of batches is committed its [`Mark`]s are written here
+//! A journal that lost its end looks like one that a crash cut short, and what was acknowledged
+//! would be lost silently. So before a group of batches is committed its [`Mark`]s are written here
 //! (names and checksums, not the data), and after the sync a line that says so. At the next start
 //! everything in the account must be found in the tables, see [`Account::verify`].
 //!

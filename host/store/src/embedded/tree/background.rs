@@ -53,6 +53,8 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.tree.closed.store(true, Atomic::Relaxed);
         self.tree.notify();
+        // A reader may be replacing a damaged table; none begins from now on.
+        drop(self.tree.salvaging.lock());
         for thread in self.threads.drain(..) {
             // It has caught its panics and noted them; there is nothing left to report.
             let _ = thread.join();

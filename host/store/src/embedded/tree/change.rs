@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering as Atomic;
 use std::sync::{Arc, PoisonError};
 
 use super::Tree;
+use rustc_hash::FxHashSet;
+
 use super::catalog::Catalog;
 use super::compaction::{self, Failure, Outputs};
 use super::fault::Fault;
@@ -161,8 +163,8 @@ impl Tree {
         Ok(is_done)
     }
 
-    /// Changes the tables with `edit`, unless that returns `false`, and takes away the memtable that
-    /// was written to one.
+    /// Changes the tables with `edit`, unless that returns `false`, and takes away the memtable
+    /// that was written to one.
     fn change(
         &self,
         flushed: Option<&Arc<Memtable>>,
@@ -211,12 +213,12 @@ impl Tree {
 /// Removes what a crash left of tables that never came into the catalog, or had left it.
 #[expect(clippy::disallowed_methods, reason = "host/store owns the state directory")]
 pub(super) fn remove_orphans(directory: &Path, catalog: &Catalog) -> Result<(), StoreError> {
+    let known: FxHashSet<_> = catalog.tables.iter().map(|(_, table)| table.id).collect();
     for entry in fs::read_dir(directory).map_err(io_error("list", directory))? {
         let path = entry.map_err(io_error("list", directory))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let id = name.strip_suffix(".table").and_then(|id| id.parse().ok());
-        let is_known = |id: u64| catalog.tables.iter().any(|(_, table)| table.id == id);
-        if id.is_some_and(|id| !is_known(id)) || name.ends_with(".new") {
+        if id.is_some_and(|id: u64| !known.contains(&id)) || name.ends_with(".new") {
             fs::remove_file(&path).map_err(io_error("remove", &path))?;
         }
     }

@@ -106,7 +106,8 @@ impl Place {
                 Ok(range.is_before_end(first).then_some(self))
             }
             Order::Backward => {
-                // The page that was read began at or before the start: nothing of the range is left.
+                // The page that was read began at or before the start: nothing of the range is
+                // left.
                 if self.index.pages[self.page].first_key <= range.start {
                     return Ok(None);
                 }

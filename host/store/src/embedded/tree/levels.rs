@@ -1,7 +1,8 @@
 //! Which tables there are, and which of them are to be merged next.
 //!
-//! Level 0 holds tables as they come from memory, overlapping, the newest first. In each level below
-//! tables do not overlap and are in the order of their keys. Data sinks: what is above is newer.
+//! Level 0 holds tables as they come from memory, overlapping, the newest first. In each level
+//! below tables do not overlap and are in the order of their keys. Data sinks: what is above is
+//! newer.
 
 use std::sync::Arc;
 

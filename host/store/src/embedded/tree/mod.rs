@@ -5,11 +5,11 @@
 //! `compaction`). Which tables there are stands in the `catalog`. A read joins all of them
 //! (`snapshot`, `merge`), the newest version of a key counts.
 //!
-//! **Damage.** A flipped bit in a value is that item's alone: merges carry the value on as it is, and
-//! its own checksum tells whoever reads it. Everything else in a table is there twice, so a damaged
-//! table is replaced by a whole one (`salvage`) as soon as a read or a merge meets the damage. Where
-//! both copies are gone, the keys in question are a hole: reads of it fail, also after merges, until
-//! they are written again. No damage stops a merge or a write of others.
+//! **Damage.** A flipped bit in a value is that item's alone: merges carry the value on as it is,
+//! and its own checksum tells whoever reads it. Everything else in a table is there twice, so a
+//! damaged table is replaced by a whole one (`salvage`) as soon as a read or a merge meets the
+//! damage. Where both copies are gone, the keys in question are a hole: reads of it fail, also
+//! after merges, until they are written again. No damage stops a merge or a write of others.
 
 mod background;
 mod catalog;

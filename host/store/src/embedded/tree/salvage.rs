@@ -1,8 +1,9 @@
 //! What can be read of a damaged table, and what cannot.
 //!
-//! The shape of each page is in the file twice, each copy with a checksum, and says which page it is
-//! and where its values are. So all that is needed is found by looking at every byte: neither top nor
-//! index must be whole. A page of which no copy is left is a [`Hole`] between its neighbours.
+//! The shape of each page is in the file twice, each copy with a checksum, and says which page it
+//! is and where its values are. So all that is needed is found by looking at every byte: neither
+//! top nor index must be whole. A page of which no copy is left is a [`Hole`] between its
+//! neighbours.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -197,7 +197,8 @@ fn it_holds_what_a_map_holds() {
         pair.assert_same(&mut random);
         let levels = pair.tree.current().levels.clone();
         assert!(levels.all().all(|(level, _)| level == LEVELS - 1), "all is at the bottom");
-        // Nothing is left of what was removed or replaced, but for a mark of removal that sank alone.
+        // Nothing is left of what was removed or replaced, but for a mark of removal that sank
+        // alone.
         let values: usize = levels.all().map(|(_, table)| values(table)).sum();
         assert_eq!(values, pair.map.len());
     }

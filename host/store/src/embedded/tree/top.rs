@@ -1,8 +1,8 @@
 //! The end of a table: where its sections are.
 //!
 //! ```text
-//! top    = for each section: offset of its first page: u64 | offset and length of its index: u64, u32
-//!        | length of first key: varint | first key
+//! top    = for each section: offset of its first page: u64
+//!        | offset and length of its index: u64, u32 | length of first key: varint | first key
 //! footer = offset of top: u64 | length of top: u32 | check of all before it: u64
 //! ```
 

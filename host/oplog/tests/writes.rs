@@ -195,3 +195,35 @@ fn an_owner_can_see_whose_outcome_is_next() {
     assert!(!bench.journal.is_ahead(write.function, None));
     assert!(!bench.journal.is_ahead("another", begin));
 }
+
+fn a_write_that_is_stored_with_its_outcome_has_no_begin_and_waits_for_nothing() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    let write = call(Category::WriteRemote, b"add");
+    bench.journal.set_idempotence(false, now).unwrap();
+    let Ok(Entered::Live(lost)) = bench.journal.enter_once(&write, now) else {
+        panic!("it is new")
+    };
+    assert!(!lost.gate() && lost.is_recorded());
+    bench.recover_into_invocation();
+    bench.journal.set_idempotence(false, now).unwrap();
+    assert!(bench.journal.uncertain_write().is_none(), "neither outcome nor effect was stored");
+    let Ok(Entered::Live(ticket)) = bench.journal.enter_once(&write, now) else {
+        panic!("it is new again")
+    };
+    let durability = bench.journal.leave(ticket, inline(b"6"), now);
+    assert_eq!(durability, Durability::Await);
+    assert_eq!(bench.names().last().unwrap(), "4 host-call");
+
+    bench.recover_into_invocation();
+    bench.journal.set_idempotence(false, now).unwrap();
+    let Ok(Entered::Replayed(outcome)) = bench.journal.enter_once(&write, now) else {
+        panic!("it is recorded")
+    };
+    assert_eq!(outcome, inline(b"6"));
+    bench.journal.set_persistence_level(PersistenceLevel::PersistNothing, now).unwrap();
+    let Ok(Entered::Live(ticket)) = bench.journal.enter_once(&write, now) else {
+        panic!("it is not recorded")
+    };
+    assert!(!ticket.gate() && !ticket.is_recorded());
+}

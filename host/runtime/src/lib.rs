@@ -7,6 +7,7 @@
 //! In reading order: [`config`], `durable` (from a host call to an entry and back), `wasi` and `golem` (the host
 //! functions, one interface a file), `component` (what is deployed), `worker` (a worker's life), [`Runtime`] (the face).
 
+mod blobstore;
 pub mod clock;
 mod component;
 pub mod config;
@@ -19,6 +20,7 @@ mod files;
 pub mod filter;
 mod follower;
 mod golem;
+mod keyvalue;
 pub mod network;
 mod records;
 mod runtime;

@@ -6,9 +6,11 @@ use everlog_oplog::Payload;
 use everlog_store::{Digest, Store, StoreError};
 use wasmtime::Engine;
 
+use crate::blobstore::Containers;
 use crate::component::Catalog;
 use crate::config::RuntimeConfig;
 use crate::files::FilesRoot;
+use crate::keyvalue::KeyValues;
 use crate::network::HttpClient;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
@@ -36,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) host_memory: Arc<HostMemory>,
     /// What sends the requests of all workers.
     pub(crate) http_client: Arc<HttpClient>,
+    /// The buckets of all workers.
+    pub(crate) key_values: Arc<KeyValues>,
+    /// The containers of all workers.
+    pub(crate) containers: Arc<Containers>,
 }
 
 impl Shared {

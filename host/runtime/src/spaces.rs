@@ -10,3 +10,9 @@ pub(crate) const WORKERS: Space = Space::new(2);
 pub(crate) const INVOCATIONS: Space = Space::new(3);
 /// Due time (big-endian nanoseconds), then worker key → nothing: which workers must be woken, and when.
 pub(crate) const WAKES: Space = Space::new(4);
+/// Bucket name, 0, key → `keyvalue::Record`.
+pub(crate) const KEY_VALUES: Space = Space::new(5);
+/// Container name → `blobstore::ContainerRecord`.
+pub(crate) const CONTAINERS: Space = Space::new(6);
+/// Container id (8 bytes, big-endian), then object name → `keyvalue::Record`.
+pub(crate) const OBJECTS: Space = Space::new(7);

@@ -223,3 +223,64 @@ async fn of_http_requests() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn of_buckets() {
+    Story::of(&fixtures::KEY_VALUE)
+        .call("add", json!(["b", "n", 5]))
+        .call("set", json!(["b", "k", "one"]))
+        .call("add", json!(["b", "n", 1]))
+        .call("remember", json!(["b", "k"]))
+        .call("compare-and-swap", json!(["b", "n", 6, 8]))
+        .call("set-many", json!(["b", [["x", "1"], ["k", "two"]]]))
+        .call("remember", json!(["b", "k"]))
+        .call("delete", json!(["b", "x"]))
+        .call("keys", json!(["b"]))
+        .call("get-or-set", json!(["k", "first"]))
+        .call("get-or-set", json!(["k", "second"]))
+        .call("add", json!(["b", "n", 1]))
+        .call("remembered", json!([]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_swaps() {
+    Story::of(&fixtures::KEY_VALUE_DRAFT2)
+        .call("look", json!(["b", "k"]))
+        .call("swap", json!(["one"]))
+        .call("append", json!(["b", "k", "+"]))
+        .call("look", json!(["b", "k"]))
+        .call("set", json!(["b", "k", "two"]))
+        .call("swap", json!(["three"]))
+        .call("swap", json!(["four"]))
+        .call("get", json!(["b", "k"]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_objects() {
+    Story::of(&fixtures::BLOB_STORE)
+        .call("create", json!(["c"]))
+        .call("create", json!(["c"]))
+        .call("write", json!(["c", "o", "one"]))
+        .call("move", json!(["c", "o", "c", "p"]))
+        .call("remember", json!(["c", "p"]))
+        .call("names", json!(["c", 1]))
+        .call("delete", json!(["c"]))
+        .call("read", json!(["c", "p"]))
+        .call("remembered", json!([]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_log_messages() {
+    Story::of(&fixtures::LOGGER)
+        .call("log", json!(["warn", "c", "one"]))
+        .call("count", json!([3, 1]))
+        .call("log", json!(["info", "c", "one"]))
+        .survives_every_crash()
+        .await;
+}

@@ -54,6 +54,12 @@ impl Ticket {
     pub fn gate(&self) -> bool {
         self.gate
     }
+
+    /// Whether the outcome becomes part of the log.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.recording.is_some()
+    }
 }
 
 /// When an outcome must be durable.
@@ -98,6 +104,37 @@ impl Journal {
         if at_most_once && begin.is_none() {
             begin = Some(self.write_begin(call, fingerprint, now)?.0);
         }
+        self.enter_recorded(call, fingerprint, begin, now)
+    }
+
+    /// As [`enter`](Self::enter), for a call whose effect is stored in one batch with its outcome
+    /// and with everything before it: a crash leaves both or neither, so there is nothing to begin
+    /// and nothing to wait for, whatever the modes. Where the ticket records nothing, the effect
+    /// happens again in each replay.
+    ///
+    /// # Errors
+    /// A [`Divergence`] where another call is recorded at this point.
+    pub fn enter_once(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
+        self.check()?;
+        let entered = if self.persistence_level() == PersistenceLevel::PersistNothing {
+            self.enter_unrecorded(call, now)?
+        } else {
+            let fingerprint = fingerprint(call.function, call.request);
+            self.enter_recorded(call, fingerprint, None, now)?
+        };
+        Ok(match entered {
+            Entered::Live(ticket) => Entered::Live(Ticket { gate: false, ..ticket }),
+            replayed @ Entered::Replayed(_) => replayed,
+        })
+    }
+
+    fn enter_recorded(
+        &mut self,
+        call: &Call<'_>,
+        fingerprint: u64,
+        begin: Option<Index>,
+        now: Timestamp,
+    ) -> Result<Entered, Divergence> {
         if let Some((index, entry)) = self.meet()? {
             return match entry.kind {
                 EntryKind::HostCall {

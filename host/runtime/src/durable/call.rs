@@ -2,7 +2,8 @@
 
 use bincode::{Decode, Encode};
 use everlog_oplog::{
-    Call, Category, Divergence, Durability, Entered as JournalEntered, Index, Payload, Ticket,
+    Call, Category, Divergence, Durability, Entered as JournalEntered, Index, Journal, Payload,
+    Ticket, Timestamp,
 };
 
 use super::{Interruption, Recorder};
@@ -102,9 +103,21 @@ impl Recorder {
         request: &impl Encode,
         begin: Option<Index>,
     ) -> Result<Entered<T>, Interruption> {
+        self.ask_by(Journal::enter, category, function, request, begin)
+    }
+
+    /// Asks the journal in one of its ways.
+    pub(super) fn ask_by<T: Decode<()>>(
+        &self,
+        ask: fn(&mut Journal, &Call<'_>, Timestamp) -> Result<JournalEntered, Divergence>,
+        category: Category,
+        function: &'static str,
+        request: &impl Encode,
+        begin: Option<Index>,
+    ) -> Result<Entered<T>, Interruption> {
         let request = encode(function, request)?;
         let call = Call { category, function, request: &request, begin };
-        match self.with(|journal, now| journal.enter(&call, now))? {
+        match self.with(|journal, now| ask(journal, &call, now))? {
             JournalEntered::Live(ticket) => Ok(Entered::Live(ticket)),
             JournalEntered::Replayed(payload) => Ok(Entered::Replayed(decode(function, &payload)?)),
         }
@@ -126,7 +139,7 @@ impl Recorder {
         outcome: &impl Encode,
         others: Vec<Told>,
     ) -> Result<Durability, Interruption> {
-        let outcome = Payload::Inline(encode("a host call", outcome)?);
+        let outcome = payload(outcome)?;
         self.with(|journal, now| {
             let mut durability = journal.leave(ticket, outcome, now);
             for Told { category, function, request, begin, outcome } in others {
@@ -214,6 +227,11 @@ pub(crate) fn decode_bytes<T: Decode<()>>(bytes: &[u8]) -> Option<T> {
 pub(crate) fn encode(function: &'static str, value: &impl Encode) -> Result<Vec<u8>, Interruption> {
     bincode::encode_to_vec(value, CODEC)
         .map_err(|error| Interruption::Unwritable { function, detail: error.to_string() })
+}
+
+/// An outcome as it is recorded.
+pub(super) fn payload(outcome: &impl Encode) -> Result<Payload, Interruption> {
+    Ok(Payload::Inline(encode("a host call", outcome)?))
 }
 
 fn decode<T: Decode<()>>(function: &'static str, payload: &Payload) -> Result<T, Interruption> {

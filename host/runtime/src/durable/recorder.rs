@@ -113,7 +113,7 @@ impl Recorder {
     pub(crate) fn flush(&self) {
         let inner = self.lock();
         if inner.journal.has_tail() {
-            self.submit(inner, Vec::new(), None);
+            self.submit(inner, Batch::default(), None);
         }
     }
 
@@ -121,7 +121,22 @@ impl Recorder {
     ///
     /// Batches of one worker become durable in the order of these calls.
     pub(crate) fn flush_with(&self, changes: Vec<Change>, done: Flushed) {
-        self.submit(self.lock(), changes, Some(done));
+        self.submit(self.lock(), Batch { changes, ..Batch::default() }, Some(done));
+    }
+
+    /// Lets `act` record something, and hands it over with everything before it and with what is in `batch` already, as
+    /// one atomic batch; `done` hears of its end.
+    pub(crate) fn record_with<R>(
+        &self,
+        act: impl FnOnce(&mut Journal, Timestamp) -> R,
+        batch: Batch,
+        done: Flushed,
+    ) -> R {
+        let now = clock::now();
+        let mut inner = self.lock();
+        let recorded = act(&mut inner.journal, now);
+        self.submit(inner, batch, Some(done));
+        recorded
     }
 
     /// The output gate: returns once everything recorded so far is durable.
@@ -130,7 +145,7 @@ impl Recorder {
             let inner = self.lock();
             let last = inner.journal.last_index();
             if inner.journal.has_tail() {
-                self.submit(inner, Vec::new(), None);
+                self.submit(inner, Batch::default(), None);
             }
             last
         };
@@ -158,13 +173,7 @@ impl Recorder {
         Ok(self.store.wait_replicas(count).await?)
     }
 
-    fn submit(
-        &self,
-        mut inner: MutexGuard<'_, Inner>,
-        changes: Vec<Change>,
-        done: Option<Flushed>,
-    ) {
-        let mut batch = Batch { changes, ..Batch::default() };
+    fn submit(&self, mut inner: MutexGuard<'_, Inner>, mut batch: Batch, done: Option<Flushed>) {
         let mut last = None;
         if let Some(tail) = inner.journal.take_tail() {
             last = Some(tail.last);

@@ -16,12 +16,14 @@ use wasmtime::component::Linker;
 
 pub use invocations::MAX_KEY_BYTES;
 
+use crate::blobstore::Containers;
 use crate::clock;
 use crate::component::{Catalog, engine};
 use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
 use crate::error::{InvokeError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
+use crate::keyvalue::{KeyValues, Locks};
 use crate::network::HttpClient;
 use crate::shared::Shared;
 use crate::statistics::{Counters, Statistics};
@@ -67,6 +69,9 @@ impl Runtime {
             config.max_component_bytes,
         )
         .await?;
+        let locks = Arc::new(Locks::new());
+        let key_values = KeyValues::new(Arc::clone(&store), Arc::clone(&locks));
+        let containers = Containers::new(Arc::clone(&store), locks);
         let shared = Arc::new(Shared {
             engine,
             store,
@@ -77,6 +82,8 @@ impl Runtime {
             files: Arc::new(files),
             host_memory: Arc::new(HostMemory::new(config.host_memory_bytes)),
             http_client: Arc::new(http_client),
+            key_values: Arc::new(key_values),
+            containers: Arc::new(containers),
             config,
         });
         let background = vec![

@@ -1,12 +1,15 @@
 //! WASI 0.2 for durable workers: one interface a file, each function a few lines around `enter` and `leave`.
 
+mod blobstore;
 mod console;
 mod environment;
 mod error;
 mod exit;
 mod filesystem;
 mod http;
+mod keyvalue;
 mod limiter;
+mod logging;
 mod monotonic_clock;
 mod poll;
 mod random;
@@ -16,6 +19,7 @@ mod sockets;
 mod state;
 mod stdio;
 mod streams;
+mod values;
 mod wall_clock;
 
 #[cfg(test)]
@@ -47,6 +51,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
     http::add_to_linker(linker)?;
+    keyvalue::add_to_linker(linker)?;
+    blobstore::add_to_linker(linker)?;
+    logging::add_to_linker(linker)?;
     crate::golem::add_to_linker(linker)
 }
 

@@ -10,7 +10,9 @@ use bincode::{Decode, Encode};
 use everlog_oplog::Timestamp;
 
 use super::SharedCount;
+use super::shared::SharedBytes;
 use crate::golem::WorkerWalk;
+use crate::keyvalue::StoredValue;
 
 /// How a host resource could be made again.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -75,6 +77,71 @@ pub(crate) enum Recipe {
         /// The operating system's number for it, if there is one.
         os_error: Option<i32>,
     },
+    /// A bucket of `wasi:keyvalue`.
+    Bucket {
+        /// Its name.
+        name: String,
+    },
+    /// A value that the guest puts together.
+    OutgoingValue {
+        /// What it has so far.
+        body: BodyRecipe,
+        /// The most it may have, in bytes.
+        limit: u64,
+        /// The key in the cache, and how many milliseconds it is to stay there, if it goes there when dropped.
+        vacancy: Option<(String, Option<u32>)>,
+    },
+    /// A value that the guest may read.
+    IncomingValue(ValueRecipe),
+    /// A stream that writes a value.
+    ValueOutput {
+        /// What it writes.
+        body: BodyRecipe,
+    },
+    /// A stream that reads a value.
+    ValueInput {
+        /// What it reads.
+        body: BodyRecipe,
+        /// Where it reads next, in bytes from the beginning.
+        position: SharedCount,
+    },
+    /// An error of `wasi:keyvalue`.
+    KeyValueError {
+        /// What went wrong.
+        message: String,
+    },
+    /// An answer of the cache.
+    CacheAnswer(AnswerRecipe),
+    /// A place in the cache that waits for a value.
+    Vacancy {
+        /// The key.
+        key: String,
+    },
+    /// The right to put a value in place of the one that was seen.
+    Swap {
+        /// The bucket's name.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The version of the record that was seen, if there was one.
+        version: Option<u64>,
+        /// What it held.
+        value: Option<ValueRecipe>,
+    },
+    /// A container of `wasi:blobstore`.
+    Container {
+        /// Its name.
+        name: String,
+        /// When it was created.
+        created_at: Timestamp,
+    },
+    /// A listing of a container's objects.
+    ObjectNames {
+        /// The container's name.
+        container: String,
+        /// The name behind which it goes on; empty at the beginning.
+        after: SharedBytes,
+    },
     /// Nothing that could be made again.
     Opaque {
         /// What it is.
@@ -82,6 +149,44 @@ pub(crate) enum Recipe {
         /// Why it can't be made again.
         reason: String,
     },
+}
+
+/// Bytes in memory that several resources may share.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct BodyRecipe {
+    /// Which: the same in all that share it.
+    pub(crate) id: u64,
+    /// The bytes.
+    pub(crate) bytes: SharedBytes,
+}
+
+/// How a value that is read is made again.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) enum ValueRecipe {
+    /// From memory.
+    Bytes(BodyRecipe),
+    /// From a blob.
+    Blob {
+        /// The whole.
+        whole: StoredValue,
+        /// Where the part starts, in bytes.
+        start: u64,
+        /// How many bytes it has.
+        length: u64,
+    },
+}
+
+/// How an answer of the cache is made again.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) enum AnswerRecipe {
+    /// A value or none, and the key under which the guest may then put one.
+    Value(Option<ValueRecipe>, Option<String>),
+    /// Whether there is a value.
+    Exists(bool),
+    /// It is done.
+    Done,
+    /// It is not.
+    Failed(String),
 }
 
 impl Recipe {

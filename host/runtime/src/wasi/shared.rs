@@ -28,6 +28,11 @@ impl SharedCount {
         self.0.store(count, Ordering::Relaxed);
     }
 
+    /// Takes from the number; it stays at 0.
+    pub(crate) fn subtract(&self, less: u64) {
+        self.set(self.get().saturating_sub(less));
+    }
+
     /// Adds to the number; it stays at the largest there is.
     pub(crate) fn add(&self, more: u64) {
         self.set(self.get().saturating_add(more));

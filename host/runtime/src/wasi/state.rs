@@ -12,12 +12,15 @@ use wasmtime_wasi::sockets::{WasiSocketsCtx, WasiSocketsCtxView};
 
 use super::console::PartialLines;
 use super::http::Http;
+use super::keyvalue::KeyCursors;
 use super::limiter::{HostMemory, MemoryLimiter};
 use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
+use crate::blobstore::Containers;
 use crate::durable::Recorder;
 use crate::error::WorkerError;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
+use crate::keyvalue::KeyValues;
 use crate::network::{HttpClient, Policy};
 use crate::shared::Shared;
 use crate::worker::WorkerId;
@@ -54,6 +57,10 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) shared: Weak<Shared>,
     /// What sends the requests of all workers.
     pub(crate) http_client: Arc<HttpClient>,
+    /// The buckets of all workers.
+    pub(crate) key_values: Arc<KeyValues>,
+    /// The containers of all workers.
+    pub(crate) containers: Arc<Containers>,
 }
 
 impl WorkerEnvironment {
@@ -98,6 +105,12 @@ pub(crate) struct GuestState {
     pub(crate) files_bytes: SharedCount,
     /// The worker's log says already why the network was refused.
     pub(crate) network_refused: bool,
+    /// What the values hold that the guest has open, in bytes.
+    pub(crate) open_bytes: SharedCount,
+    /// How many bodies of values there were.
+    pub(crate) bodies_made: u64,
+    /// Where listings of keys go on.
+    pub(crate) key_cursors: KeyCursors,
 }
 
 /// Gives the generated host traits their view: the worker's state itself.

@@ -134,6 +134,8 @@ pub(crate) fn state(shared: &Arc<Shared>, front: &Front, recorder: &Arc<Recorder
         network: Policy::new(shared.config.network_sockets)
             .with_private_denied(shared.config.network.policy.deny_private),
         http_client: Arc::clone(&shared.http_client),
+        key_values: Arc::clone(&shared.key_values),
+        containers: Arc::clone(&shared.containers),
     };
     WorkerState::new(environment, Arc::clone(recorder))
 }

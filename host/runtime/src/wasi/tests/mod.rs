@@ -6,6 +6,7 @@ mod files;
 mod golem;
 mod http;
 mod resources;
+mod shared_data;
 mod time;
 
 use std::sync::{Arc, Weak};
@@ -18,9 +19,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{HostMemory, WorkerEnvironment, WorkerState};
+use crate::blobstore::Containers;
 use crate::clock;
 use crate::durable::{Durable, Recorder};
 use crate::files::FilesRoot;
+use crate::keyvalue::{KeyValues, Locks};
 use crate::network::{HttpClient, NetworkConfig, Policy, SocketAccess};
 use crate::worker::WorkerId;
 
@@ -32,6 +35,7 @@ struct House {
     store: Arc<dyn Store>,
     files: Arc<FilesRoot>,
     sockets: SocketAccess,
+    locks: Arc<Locks>,
     log: Vec<RecordedBatch>,
     // Last, so that it is removed when nobody writes to it any more.
     _directory: TempDir,
@@ -43,7 +47,8 @@ impl House {
         let options = EmbeddedOptions::new(directory.path().join("store"));
         let store = Arc::new(EmbeddedStore::open(&options).unwrap());
         let files = Arc::new(FilesRoot::open(&directory.path().join("files")).unwrap());
-        Self { store, files, sockets: SocketAccess::All, log: Vec::new(), _directory: directory }
+        let (sockets, locks) = (SocketAccess::All, Arc::new(Locks::new()));
+        Self { store, files, sockets, locks, log: Vec::new(), _directory: directory }
     }
 
     /// The worker's next life: its first, or a replay of its log.
@@ -98,6 +103,8 @@ impl House {
             network: Policy::new(self.sockets),
             shared: Weak::new(),
             http_client: Arc::new(HttpClient::new(&NetworkConfig::default()).unwrap()),
+            key_values: Arc::new(KeyValues::new(Arc::clone(&self.store), Arc::clone(&self.locks))),
+            containers: Arc::new(Containers::new(Arc::clone(&self.store), Arc::clone(&self.locks))),
         }
     }
 

@@ -196,6 +196,7 @@ fn an_owner_can_see_whose_outcome_is_next() {
     assert!(!bench.journal.is_ahead("another", begin));
 }
 
+#[test]
 fn a_write_that_is_stored_with_its_outcome_has_no_begin_and_waits_for_nothing() {
     let mut bench = Bench::started();
     let now = bench.now();

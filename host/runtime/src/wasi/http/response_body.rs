@@ -227,7 +227,7 @@ impl Inner {
                 Source::Open { frames, .. } => match ready!(frames.poll_frame(context)) {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(bytes) => self.receive(bytes),
-                        Err(frame) => self.finish(frame.into_trailers().ok()),
+                        Err(frame) => self.finish(frame.into_trailers().ok().as_ref()),
                     },
                     Some(Err(failure)) => self.fail(failure),
                     None => self.finish(None),
@@ -287,11 +287,11 @@ impl Inner {
         self.buffer = bytes;
     }
 
-    fn finish(&mut self, trailers: Option<HeaderMap>) {
+    fn finish(&mut self, trailers: Option<&HeaderMap>) {
         if self.again.is_some() {
             return self.fail(HttpFailure::Changed);
         }
-        self.end = Some(Trailers::Came(trailers.as_ref().map(fields)));
+        self.end = Some(Trailers::Came(trailers.map(fields)));
         self.source = Source::Closed;
     }
 

@@ -215,7 +215,10 @@ impl Pollable for ResponseFuture {
         self.send();
         if matches!(self.state, State::Begun) {
             // The guest waits in replay without being recorded. What it learned then is recorded.
-            return if self.is_ahead() { () } else { pending().await };
+            if !self.is_ahead() {
+                pending::<()>().await;
+            }
+            return;
         }
         poll_fn(|context| self.poll_arrival(context)).await;
     }

@@ -6,7 +6,7 @@ use everlog_tests::worker::Worker;
 use everlog_tests::{fixtures, server::Server, wait};
 use serde_json::{Value, json};
 
-fn get(url: String) -> Value {
+fn get(url: &str) -> Value {
     json!({ "method": "GET", "url": url, "headers": [], "body": null })
 }
 
@@ -119,7 +119,7 @@ async fn what_is_not_recorded_is_sent_in_every_replay() {
     let outside = Outside::start().await;
     let mut server = Server::start().await;
     let worker = client(&server).await;
-    let answer = worker.call("send-unrecorded", json!([get(outside.url("/echo"))])).await;
+    let answer = worker.call("send-unrecorded", json!([get(&outside.url("/echo"))])).await;
     assert_eq!(answer["ok"]["body"], "GET /echo ");
     assert!(worker.oplog_of_type("write-begin").await.is_empty());
     assert_eq!(outside.count("/echo"), 1);

@@ -6,7 +6,7 @@ use everlog_tests::worker::Worker;
 use everlog_tests::{fixtures, server::Server};
 use serde_json::{Value, json};
 
-fn get(url: String) -> Value {
+fn get(url: &str) -> Value {
     json!({ "method": "GET", "url": url, "headers": [], "body": null })
 }
 
@@ -44,7 +44,7 @@ async fn methods_headers_bodies_and_trailers_arrive() {
         let body = if method == "HEAD" { String::new() } else { format!("{method} /echo ") };
         assert_eq!(answer["ok"]["body"], body);
     }
-    let answer = worker.call("send", json!([get(outside.url("/status/418"))])).await;
+    let answer = worker.call("send", json!([get(&outside.url("/status/418"))])).await;
     assert_eq!(answer["ok"]["status"], 418);
     // Without `te` the server keeps them to itself.
     let request = json!({
@@ -77,11 +77,11 @@ async fn failures_are_told_by_their_kind() {
         (format!("https://{}/", outside.authority()), "TlsProtocolError"),
     ];
     for (url, kind) in expected {
-        let answer = worker.call("send", json!([get(url.clone())])).await;
+        let answer = worker.call("send", json!([get(&url)])).await;
         let error = answer["err"].as_str().unwrap_or_default();
         assert!(error.contains(kind), "{url}: {answer}");
     }
-    assert!(worker.call("send", json!([get(outside.url("/bytes/1024"))])).await["ok"].is_object());
+    assert!(worker.call("send", json!([get(&outside.url("/bytes/1024"))])).await["ok"].is_object());
     let bad = worker.call("upload-badly", json!([outside.url("/echo")])).await;
     assert!(bad[0].as_str().is_some_and(|error| error.contains("HttpRequestBodySize")), "{bad}");
     assert!(bad[1].as_str().is_some_and(|error| error.contains("HttpProtocolError")), "{bad}");
@@ -129,7 +129,7 @@ async fn the_oplog_shows_requests_as_people_know_them() {
     let server = Server::start().await;
     let worker = server.deploy(&fixtures::HTTP_CLIENT).await.worker("w");
     let url = outside.url("/status/404");
-    worker.call("send", json!([get(url.clone())])).await;
+    worker.call("send", json!([get(&url)])).await;
     let begin = worker.oplog_of_type("write-begin").await.remove(0);
     assert_eq!(begin["http"], json!({ "method": "GET", "url": url }));
     let calls = worker.oplog_of_type("host-call").await;

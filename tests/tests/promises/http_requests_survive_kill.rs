@@ -11,7 +11,7 @@ async fn client(server: &Server) -> Worker {
     server.deploy(&fixtures::HTTP_CLIENT).await.worker("w")
 }
 
-fn post(url: String, body: &str) -> Value {
+fn post(url: &str, body: &str) -> Value {
     json!({ "method": "POST", "url": url, "headers": [], "body": body })
 }
 
@@ -30,7 +30,7 @@ async fn before_the_answer_the_request_is_sent_again_with_its_body() {
     let mut server = Server::start().await;
     let worker = client(&server).await;
     let body = "x".repeat(200_000);
-    let key = worker.start("send", json!([post(outside.url("/held/a"), &body)])).await;
+    let key = worker.start("send", json!([post(&outside.url("/held/a"), &body)])).await;
     outside.has_received("/held/a", 1).await;
     server.restart_after_kill().await;
     outside.has_received("/held/a", 2).await;
@@ -48,7 +48,7 @@ async fn a_body_that_is_too_long_to_be_kept_fails_clearly() {
     let mut server = Server::start_with(&["--http-resent-body", "10KiB"]).await;
     let worker = client(&server).await;
     let body = "x".repeat(20_000);
-    let key = worker.start("send", json!([post(outside.url("/held/a"), &body)])).await;
+    let key = worker.start("send", json!([post(&outside.url("/held/a"), &body)])).await;
     outside.has_received("/held/a", 1).await;
     server.restart_after_kill().await;
     let outcome = worker.outcome(&key).await;
@@ -63,7 +63,7 @@ async fn before_the_answer_with_idempotence_off_the_worker_fails() {
     let outside = Outside::start().await;
     let mut server = Server::start().await;
     let worker = client(&server).await;
-    let key = worker.start("send-once", json!([post(outside.url("/held/a"), "pay")])).await;
+    let key = worker.start("send-once", json!([post(&outside.url("/held/a"), "pay")])).await;
     outside.has_received("/held/a", 1).await;
     server.restart_after_kill().await;
     let outcome = worker.outcome(&key).await;
@@ -162,7 +162,7 @@ async fn nothing_is_sent_before_what_led_to_it_is_durable() {
     let outside = Outside::start().await;
     let mut server = Server::start_with(&["--commit-interval", "1h"]).await;
     let worker = client(&server).await;
-    let key = worker.start("send", json!([post(outside.url("/held/a"), "x")])).await;
+    let key = worker.start("send", json!([post(&outside.url("/held/a"), "x")])).await;
     outside.has_received("/held/a", 1).await;
     // Nobody has read the log or waited for a commit; the begin is there all the same.
     server.restart_after_kill().await;

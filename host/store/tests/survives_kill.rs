@@ -30,8 +30,13 @@ const KILLS: u64 = 4;
 /// So little that tables are written and merged all the time.
 const SMALL: u64 = 32 * 1024;
 
+/// One test at a time: a child that is being started holds, for a moment, the locks of all stores
+/// that are open in this process.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn acknowledged_batches_survive_kill() {
+    let _alone = ALONE.lock().await;
     let (mut random, rounds) = start(6);
     let mut total = 0;
     for round in 0..rounds {
@@ -53,6 +58,7 @@ async fn acknowledged_batches_survive_kill() {
 
 #[tokio::test]
 async fn others_survive_kill_beside_damage() {
+    let _alone = ALONE.lock().await;
     let (mut random, rounds) = start(4);
     let mut named = 0;
     for _ in 0..rounds {

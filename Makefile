@@ -52,6 +52,7 @@ lint: setup ## format and lints of host, tests and guests, warnings as errors
 	cargo fmt --all --check
 	cd components && cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --release -p everlog-guest --target wasm32-wasip2 -- -D warnings
 	cd components && cargo clippy --release -- -D warnings
 
 clean: ## remove what was compiled; ./data stays

@@ -5,12 +5,15 @@ extern crate self as everlog;
 
 mod atomic;
 mod host;
+pub mod http;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
 mod modes;
 mod oplog;
+mod promise;
 mod runtime;
 mod transaction;
+mod worker;
 
 pub use atomic::{AtomicOperationGuard, atomically, atomically_async, mark_atomic_operation};
 /// Makes a function an operation of transactions.
@@ -61,6 +64,9 @@ pub use modes::{
 pub use oplog::{
     OplogIndex, generate_idempotency_key, get_oplog_index, oplog_commit, set_oplog_index,
 };
+pub use promise::{
+    Promise, PromiseId, await_promise, complete_promise, create_promise, delete_promise,
+};
 pub use runtime::{block_on, sleep_async};
 pub use transaction::{
     AsyncFallibleTransaction, AsyncInfallibleTransaction, AsyncOperation, AsyncTransaction,
@@ -70,6 +76,10 @@ pub use transaction::{
     operation_async,
 };
 pub use uuid::Uuid;
+pub use worker::{
+    Comparison, TextComparison, UpdateMode, WorkerFilter, WorkerId, WorkerMetadata, WorkerStatus,
+    get_self_metadata, get_self_uri, get_worker_metadata, get_workers, update_worker,
+};
 
 /// What generated code uses; no part of the interface.
 #[doc(hidden)]

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::mock::{Mark, call, current, host_call, jump};
-use crate::{OplogIndex, PersistenceLevel, RetryPolicy};
+use crate::mock::{Mark, call, current, effect, host_call, jump};
+use crate::{
+    OplogIndex, PersistenceLevel, PromiseId, RetryPolicy, UpdateMode, WorkerFilter, WorkerId,
+    WorkerMetadata, WorkerStatus, http,
+};
 
 pub(crate) fn get_oplog_index() -> OplogIndex {
     host_call("get-oplog-index", |state| state.next_index())
@@ -63,4 +66,93 @@ pub(crate) fn now() -> Duration {
 
 pub(crate) fn sleep(duration: Duration) {
     host_call(format!("sleep {duration:?}"), |state| state.clock += duration);
+}
+
+pub(crate) fn create_promise() -> PromiseId {
+    let oplog_idx = host_call("create-promise", |state| {
+        let index = state.next_index();
+        state.promises.insert(index, None);
+        index
+    });
+    PromiseId { worker_id: mock_worker(), oplog_idx }
+}
+
+pub(crate) fn await_promise(id: &PromiseId) -> Vec<u8> {
+    let index = id.oplog_idx;
+    host_call(format!("await-promise {index}"), |state| {
+        let completion = state.promises.get(&index).cloned();
+        let completion = completion.unwrap_or_else(|| panic!("there is no promise {index}"));
+        completion.unwrap_or_else(|| panic!("promise {index} is open: complete it before"))
+    })
+}
+
+pub(crate) fn complete_promise(id: &PromiseId, data: &[u8]) -> bool {
+    let index = id.oplog_idx;
+    host_call(format!("complete-promise {index}"), |state| {
+        let promise = state.promises.get_mut(&index);
+        let promise = promise.unwrap_or_else(|| panic!("there is no promise {index}"));
+        let is_first = promise.is_none();
+        promise.get_or_insert_with(|| data.to_vec());
+        is_first
+    })
+}
+
+pub(crate) fn delete_promise(id: &PromiseId) {
+    let index = id.oplog_idx;
+    host_call(format!("delete-promise {index}"), |state| {
+        let promise = state.promises.remove(&index);
+        assert!(promise.is_some(), "there is no promise {index}");
+    });
+}
+
+/// The only worker of the host in memory.
+fn mock_worker() -> WorkerId {
+    WorkerId { component_id: Uuid::nil(), worker_name: "mock".to_owned() }
+}
+
+pub(crate) fn get_self_metadata() -> WorkerMetadata {
+    WorkerMetadata {
+        worker_id: mock_worker(),
+        args: Vec::new(),
+        env: Vec::new(),
+        status: WorkerStatus::Running,
+        component_version: 0,
+        retry_count: 0,
+    }
+}
+
+pub(crate) fn get_worker_metadata(id: &WorkerId) -> Option<WorkerMetadata> {
+    (*id == mock_worker()).then(get_self_metadata)
+}
+
+pub(crate) fn get_self_uri(function: &str) -> String {
+    let WorkerId { component_id, worker_name } = mock_worker();
+    format!("urn:worker:{component_id}/{worker_name}/{function}")
+}
+
+pub(crate) fn update_worker(id: &WorkerId, target_version: u64, mode: UpdateMode) {
+    host_call(format!("update-worker {} {target_version} {mode:?}", id.worker_name), |_| ());
+}
+
+/// One page with the only worker, whatever the filter.
+pub(crate) struct Pages {
+    worker: Option<WorkerMetadata>,
+}
+
+impl Pages {
+    pub(crate) fn new(component_id: Uuid, _: Option<WorkerFilter>, _precise: bool) -> Self {
+        Self { worker: component_id.is_nil().then(get_self_metadata) }
+    }
+
+    pub(crate) fn next_page(&mut self) -> Option<Vec<WorkerMetadata>> {
+        Some(vec![self.worker.take()?])
+    }
+}
+
+pub(crate) async fn send(request: http::Request) -> Result<http::Response, http::Error> {
+    let answer = current().borrow().answer.clone();
+    effect(format!("{} {}", request.method, request.url), || match answer {
+        Some(answer) => Ok(answer(&request)),
+        None => Err(http::Error::Connection("nobody answers: see mock::Host::on_http".to_owned())),
+    })
 }

@@ -31,6 +31,7 @@ use std::rc::Rc;
 
 pub(crate) use state::{Mark, State};
 
+use crate::http;
 use crate::oplog::OplogIndex;
 
 /// How often a guest may run again, so that one that never ends is noticed.
@@ -76,6 +77,13 @@ impl Host {
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// Answers the guest's HTTP requests.
+    #[must_use]
+    pub fn on_http(self, answer: impl Fn(&http::Request) -> http::Response + 'static) -> Self {
+        self.state.borrow_mut().answer = Some(Rc::new(answer));
         self
     }
 

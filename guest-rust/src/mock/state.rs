@@ -1,11 +1,14 @@
 //! What the host in memory knows of its worker.
 
 use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::http;
 use crate::modes::{PersistenceLevel, RetryPolicy};
 use crate::oplog::OplogIndex;
 
@@ -48,8 +51,11 @@ impl Default for Modes {
     }
 }
 
+/// Answers HTTP requests.
+pub(crate) type Answer = Rc<dyn Fn(&http::Request) -> http::Response>;
+
 /// A worker's oplog, and the rest of the host.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct State {
     entries: Vec<Entry>,
     /// How many entries the present run has met.
@@ -62,6 +68,15 @@ pub(crate) struct State {
     pub(crate) modes: Modes,
     /// The wall clock; only sleeping moves it.
     pub(crate) clock: Duration,
+    /// What each promise is completed with.
+    pub(crate) promises: BTreeMap<OplogIndex, Option<Vec<u8>>>,
+    pub(crate) answer: Option<Answer>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("State").field("entries", &self.entries).finish_non_exhaustive()
+    }
 }
 
 impl State {

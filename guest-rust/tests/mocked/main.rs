@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod fallible;
+mod http;
 mod infallible;
 mod modes;
 mod world;

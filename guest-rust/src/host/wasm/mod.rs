@@ -1,9 +1,15 @@
-//! `golem:api/host` as the host provides it.
+//! What the host provides: `golem:api/host` and, through other crates, WASI.
+
+mod http;
+mod workers;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bindings::golem::api::host as api;
 use uuid::Uuid;
+
+pub(crate) use http::send;
+pub(crate) use workers::*;
 
 use crate::{OplogIndex, PersistenceLevel, RetryPolicy};
 
@@ -11,12 +17,7 @@ mod bindings {
     #![allow(missing_docs, unreachable_pub, unused_qualifications, reason = "generated")]
     #![allow(elided_lifetimes_in_paths, clippy::all, reason = "generated")]
     wit_bindgen::generate!({
-        path: [
-            "../wit/deps/io",
-            "../wit/deps/clocks",
-            "../wit/golem-rpc",
-            "../wit/golem-api",
-        ],
+        path: ["../wit/deps/io", "../wit/deps/clocks", "../wit/golem-rpc", "../wit/golem-api"],
         inline: "
             package everlog:guest;
             world imports {

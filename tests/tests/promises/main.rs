@@ -26,6 +26,7 @@ mod forks_share_only_the_past;
 mod function_names_are_found;
 mod golem_components_run;
 mod guest_steers_its_oplog;
+mod guests_ask_and_are_answered;
 mod http_obeys_the_policy;
 mod http_replay_sends_nothing;
 mod http_requests_are_answered;

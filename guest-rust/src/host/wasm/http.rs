@@ -17,6 +17,11 @@ pub(crate) async fn send(request: http::Request) -> Result<http::Response, Error
 
 fn outgoing(request: http::Request) -> Result<Request<Body>, Error> {
     let mut outgoing = Request::builder().method(request.method.as_str()).uri(request.url);
+    let is_length = |name: &str| name.eq_ignore_ascii_case("content-length");
+    // Without a length the body would go out in chunks, which not every service reads.
+    if !request.body.is_empty() && !request.headers.iter().any(|(name, _)| is_length(name)) {
+        outgoing = outgoing.header("content-length", request.body.len());
+    }
     for (name, value) in request.headers {
         outgoing = outgoing.header(name, value);
     }

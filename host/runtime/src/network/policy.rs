@@ -60,9 +60,11 @@ impl FromStr for HostPattern {
             }
             _ => (text, None),
         };
+        // Before the dot of the root is taken away: `*.` is a slip, and must not come to mean every host.
+        let all = host == "*";
         let host = normal(host);
         let hosts = match host.strip_prefix("*.") {
-            _ if host == "*" => Hosts::All,
+            _ if all => Hosts::All,
             Some(domain) if is_host(domain) => Hosts::Below(domain.to_owned()),
             None if is_host(&host) => Hosts::One(host),
             _ => return Err(invalid()),

@@ -25,6 +25,7 @@ fn request(worker: &mut WorkerState) -> Resource<types::HostOutgoingRequest> {
     let request = HostOutgoingRequest::new(worker, fields).unwrap();
     worker.set_scheme(again(&request), Some(Scheme::Http)).unwrap().unwrap();
     worker.set_authority(again(&request), Some("127.0.0.1:1".to_owned())).unwrap().unwrap();
+    worker.set_path_with_query(again(&request), Some("/".to_owned())).unwrap().unwrap();
     request
 }
 

@@ -8,7 +8,7 @@ PURE := -p everlog-oplog -p everlog-store
 TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench components build lint clean setup setup-tests
+.PHONY: help run test check shop bench components build lint clean setup setup-tests
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,8 +20,8 @@ run: build components ## start a server on 127.0.0.1:7070 with its state in ./da
 		kill -0 $$server 2>/dev/null || { wait $$server; exit; }; \
 		sleep 0.1; \
 	done; \
-	for guest in counter todo ticker; do \
-		$(EVERLOG) component add $$guest $(GUESTS)/$$guest.wasm || exit; \
+	for guest in counter todo ticker payment-saga; do \
+		$(EVERLOG) component add $$guest $(GUESTS)/$$(echo $$guest | tr - _).wasm || exit; \
 	done; \
 	echo; \
 	echo "Try these, and again after killing the server (kill -9 $$server; make run):"; \
@@ -38,6 +38,9 @@ test: lint build components setup-tests ## everything that must hold: format, li
 check: lint setup-tests ## the quick part of test: format, lints, the journal, the house rules
 	cargo nextest run -p everlog-oplog
 	cargo nextest run --release -p everlog-tests --test tidy
+
+shop: setup ## open the shop of the example payment-saga, which fails now and then, on 127.0.0.1:7171
+	cargo run --release --quiet -p everlog-tests --bin shop
 
 bench: build components ## measure, and print the table of ratios
 	cargo run --release --quiet -p everlog-tests --bin bench

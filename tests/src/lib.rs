@@ -26,6 +26,7 @@ pub mod process;
 pub mod reply;
 pub mod seed;
 pub mod server;
+pub mod shop;
 pub mod story;
 pub mod wait;
 pub mod worker;

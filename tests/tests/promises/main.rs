@@ -49,6 +49,7 @@ mod resources_outlive_the_server;
 mod resumes_after_kill;
 mod reverted_worker_forgets;
 mod run_resumes;
+mod saga_is_whole_or_nothing;
 mod second_server_is_refused;
 mod server_tells_its_health;
 mod shared_data_is_limited;

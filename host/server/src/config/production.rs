@@ -43,6 +43,11 @@ impl Effective {
         if self.sources.get("network-allow") == Some(&Source::Default) {
             missing.push("network-allow, the hosts that workers may reach".to_owned());
         }
+        // A guest with a socket goes where it wants: the list of hosts holds for HTTP only.
+        if self.sources.get("network-sockets") == Some(&Source::Default) {
+            missing
+                .push("network-sockets, as `network-allow` does not bind them (`none`)".to_owned());
+        }
         for name in PRODUCTION_LIMITS {
             if self.sources.get(name) == Some(&Source::Default) {
                 missing.push(format!("the limit {name}, set for this machine"));

@@ -128,8 +128,15 @@ fn production_names_everything_that_is_missing() {
     let check = |arguments: &[&str]| load(arguments, &[], None).expect("valid").check();
     let message =
         check(&["--production", "--worker-memory", "1GiB"]).expect_err("refused").to_string();
-    for expected in ["tokens", "host-memory", "worker-files", "max-loaded-workers", "network-allow"]
-    {
+    let unset = [
+        "tokens",
+        "host-memory",
+        "worker-files",
+        "max-loaded-workers",
+        "network-allow",
+        "network-sockets",
+    ];
+    for expected in unset {
         assert!(message.contains(expected), "{message}");
     }
     assert!(!message.contains("worker-memory"), "{message}");
@@ -140,6 +147,7 @@ fn production_names_everything_that_is_missing() {
         "--worker-files=1GiB",
         "--max-loaded-workers=100",
         "--network-allow=api.example.com,*.example.org",
+        "--network-sockets=none",
     ];
     let with_token = |token: &str| check(&[&limits[..], &["--tokens", token]].concat());
     assert!(with_token("short").expect_err("refused").to_string().contains("32 characters"));

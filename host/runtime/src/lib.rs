@@ -15,6 +15,7 @@ mod drill;
 mod durable;
 mod entropy;
 mod error;
+mod exchange;
 pub mod exports;
 mod files;
 pub mod filter;
@@ -39,6 +40,7 @@ pub use everlog_oplog::{
     Category, Entry, EntryKind, Index, LogLevel, LogStream, Payload, RetryPolicy, Status,
     Timestamp, TraceContext, WorkerState,
 };
+pub use exchange::{Headers, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
 pub use follower::Follower;
 pub use golem::Outcome;
 pub use network::SocketAccess;

@@ -25,7 +25,7 @@ use wasmtime::component::types::Type;
 use wasmtime::component::{ComponentExportIndex, ResourceType};
 
 use crate::value::type_text_with;
-use names::Names;
+use names::{Callable, Names};
 
 /// How many functions and resources a component may export, more than any real one does.
 ///
@@ -34,6 +34,9 @@ pub const MAX_EXPORTS: usize = 10_000;
 
 /// How long the name of a function may be, in bytes, with the constructor's arguments in it.
 pub const MAX_NAME_BYTES: usize = 16 * 1_024;
+
+/// The name in the log of what answers HTTP requests: without a version, since all of WASI 0.2 mean the same by it.
+pub const HTTP_HANDLER: &str = "wasi:http/incoming-handler.{handle}";
 
 /// A function of one [`Exports`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -124,6 +127,14 @@ impl Exports {
     /// The function `id`, which this `Exports` gave out.
     pub fn function(&self, id: FunctionId) -> &Function {
         &self.functions[id.0]
+    }
+
+    /// What answers HTTP requests, if the component does.
+    pub fn http_handler(&self) -> Option<Target> {
+        match self.names.find(HTTP_HANDLER) {
+            [Callable::Function(id)] => Some(Target::Http(*id)),
+            _ => None,
+        }
     }
 
     /// The resource type `id`, which this `Exports` gave out.

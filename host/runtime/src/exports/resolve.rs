@@ -3,7 +3,8 @@
 use super::names::Callable;
 use super::near::near_names;
 use super::{
-    Action, Exports, FunctionId, FunctionKind, Indexed, MAX_NAME_BYTES, ResourceId, Target,
+    Action, Exports, FunctionId, FunctionKind, HTTP_HANDLER, Indexed, MAX_NAME_BYTES, ResourceId,
+    Target,
 };
 use crate::value::{HandleUrns, ValueError, wave};
 
@@ -59,7 +60,7 @@ impl Exports {
             return Err(NameError::Syntax { name: shown, problem: "it is too long" });
         }
         match self.names.find(name) {
-            [callable] => Ok(Target::from(*callable)),
+            [callable] => Ok(self.target_of(*callable)),
             [] if name.contains('(') => self.resolve_indexed(name),
             [] => Err(self.unknown(name, name)),
             several => {
@@ -69,6 +70,15 @@ impl Exports {
                     .collect();
                 Err(NameError::Ambiguous { name: name.to_owned(), candidates })
             }
+        }
+    }
+
+    fn target_of(&self, callable: Callable) -> Target {
+        match callable {
+            Callable::Function(_) if self.names.find(HTTP_HANDLER) == [callable] => {
+                self.http_handler().unwrap_or_else(|| callable.into())
+            }
+            callable => callable.into(),
         }
     }
 

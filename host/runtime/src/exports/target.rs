@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wasmtime::component::types::Type;
 
-use super::{Exports, FunctionId, ResourceId};
+use super::{Exports, FunctionId, HTTP_HANDLER, ResourceId};
 use crate::value::{HandleUrns, Value, wave};
 
 /// What a call is to do.
@@ -13,6 +13,9 @@ pub enum Target {
     /// Call a function with the caller's arguments. Methods among them get their handle as the
     /// first argument; a constructor's result is a handle.
     Function(FunctionId),
+    /// Have a handler of `wasi:http` answer a request, which is the only argument; see
+    /// [`HttpRequest`](crate::HttpRequest).
+    Http(FunctionId),
     /// Drop the resource whose handle is the only argument.
     Drop(ResourceId),
     /// Act on the one resource that was made with certain arguments.
@@ -53,6 +56,7 @@ impl Exports {
     pub fn name_of<'exports>(&'exports self, target: &Target) -> Cow<'exports, str> {
         match target {
             Target::Function(id) => Cow::Borrowed(&self.function(*id).name),
+            Target::Http(_) => Cow::Borrowed(HTTP_HANDLER),
             Target::Drop(id) => Cow::Borrowed(&self.resource(*id).drop_name),
             Target::Indexed(indexed) => Cow::Owned(self.indexed_name(indexed)),
         }
@@ -61,7 +65,7 @@ impl Exports {
     /// The parameters that the caller of `target` has to give.
     pub fn parameters_of(&self, target: &Target) -> &[(String, Type)] {
         match target {
-            Target::Function(id) => &self.function(*id).parameters,
+            Target::Function(id) | Target::Http(id) => &self.function(*id).parameters,
             Target::Drop(id) => &self.resource(*id).drop_parameters,
             Target::Indexed(indexed) => match indexed.action {
                 Action::Method(id) => {
@@ -76,7 +80,7 @@ impl Exports {
     pub fn result_of(&self, target: &Target) -> Option<&Type> {
         let function = match target {
             Target::Function(id) => *id,
-            Target::Drop(_) => return None,
+            Target::Http(_) | Target::Drop(_) => return None,
             Target::Indexed(indexed) => match indexed.action {
                 Action::New => indexed.constructor,
                 Action::Method(id) => id,

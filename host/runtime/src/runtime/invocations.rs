@@ -9,7 +9,9 @@ use tokio::sync::oneshot;
 use super::Runtime;
 use crate::component::ComponentVersion;
 use crate::error::{InvokeError, WorkerError};
-use crate::value::encode_values;
+use crate::exchange::HttpRequest;
+use crate::exports::Target;
+use crate::value::{Value, encode_values};
 use crate::worker::{
     Call, Invocation, InvocationResult, InvocationStatus, Message, WorkerId, WorkerSettings,
     unloaded,
@@ -155,8 +157,14 @@ fn prepare(version: &ComponentVersion, invocation: Invocation) -> Result<Call, I
     let keyed = key.is_some();
     let key = key.unwrap_or_else(|| entropy::uuid().to_string());
     let function = version.exports().name_of(&target).into_owned();
-    let request = encode_values(&args)
-        .map_err(|error| InvokeError::InvalidArguments { detail: error.to_string() })?;
-    let fingerprint = fingerprint(&function, &request);
+    let request = encoded(&args)?;
+    let fingerprint = match target {
+        Target::Http(_) => fingerprint(&function, &encoded(&HttpRequest::identity(&args))?),
+        _ => fingerprint(&function, &request),
+    };
     Ok(Call { key, keyed, function, target, args, request, fingerprint, trace })
+}
+
+fn encoded(args: &[Value]) -> Result<Vec<u8>, InvokeError> {
+    encode_values(args).map_err(|error| InvokeError::InvalidArguments { detail: error.to_string() })
 }

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use wasmtime::component::types::Type;
-use wasmtime::component::{Func, Instance, Val};
+use wasmtime::component::{Func, Instance, Resource, Val};
 use wasmtime::{Engine, Store};
+use wasmtime_wasi_http::p2::types::{
+    HostIncomingRequest as Request, HostResponseOutparam as Outparam,
+};
 
 use super::handles::HandleTable;
 use crate::component::{ComponentVersion, FUEL_BETWEEN_YIELDS};
+use crate::exchange::{HttpRequest, result_value};
 use crate::exports::{Action, FunctionId, FunctionKind, Indexed, Target};
 use crate::value::{HandleUrns, Value, ValueError, from_val, to_val, wave};
 use crate::wasi::WorkerState;
@@ -32,6 +36,8 @@ pub(crate) struct Prepared {
     given: Vec<u64>,
     /// The arguments of a constructor as text, for the metadata of what it makes.
     key: String,
+    /// What an HTTP handler is to answer; it has no other arguments.
+    request: Option<HttpRequest>,
 }
 
 /// An instance with its store.
@@ -75,6 +81,15 @@ impl Guest {
         target: &Target,
         args: &[Value],
     ) -> Result<Prepared, ValueError> {
+        if let Target::Http(_) = target {
+            let request = Some(HttpRequest::of_arguments(args)?);
+            return Ok(Prepared {
+                params: Vec::new(),
+                given: Vec::new(),
+                key: String::new(),
+                request,
+            });
+        }
         let version = Arc::clone(&self.version);
         let parameters = version.exports.parameters_of(target);
         if args.len() != parameters.len() {
@@ -89,7 +104,7 @@ impl Guest {
         match lowered {
             Ok(params) => {
                 let key = self.constructor_key(target, args);
-                Ok(Prepared { params, given: self.handles.give_away(), key })
+                Ok(Prepared { params, given: self.handles.give_away(), key, request: None })
             }
             Err(error) => {
                 self.handles.keep_all();
@@ -107,7 +122,7 @@ impl Guest {
         target: &Target,
         prepared: Prepared,
     ) -> wasmtime::Result<Returned> {
-        let Prepared { params, given, key } = prepared;
+        let Prepared { params, given, key, request } = prepared;
         let mut events: Vec<_> =
             given.into_iter().map(|id| ResourceEvent::Dropped { id }).collect();
         let value = match target {
@@ -116,6 +131,10 @@ impl Guest {
                 self.note_lifted(&key, &mut events);
                 value
             }
+            Target::Http(handler) => match request {
+                Some(request) => Some(self.answer(*handler, request).await?),
+                None => None,
+            },
             Target::Drop(_) => {
                 if let [Val::Resource(resource)] = params[..] {
                     resource.resource_drop_async(&mut self.store).await?;
@@ -125,6 +144,19 @@ impl Guest {
             Target::Indexed(indexed) => self.call_indexed(indexed, params, &mut events).await?,
         };
         Ok(Returned { value, events })
+    }
+
+    /// Has a handler of `wasi:http` answer a request.
+    async fn answer(
+        &mut self,
+        handler: FunctionId,
+        request: HttpRequest,
+    ) -> wasmtime::Result<Value> {
+        let function = self.function(handler)?;
+        let handle = function.typed::<(Resource<Request>, Resource<Outparam>), ()>(&self.store)?;
+        let (request, outparam, outbox) = self.store.data_mut().receive_request(request)?;
+        handle.call_async(&mut self.store, (request, outparam)).await?;
+        Ok(result_value(outbox.take()))
     }
 
     async fn call_indexed(

@@ -43,6 +43,11 @@ impl Guard {
         }
     }
 
+    /// Whether a request needs a token.
+    pub(super) fn wants_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
     /// Whether a request with these headers may go on.
     ///
     /// # Errors

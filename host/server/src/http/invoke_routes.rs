@@ -222,6 +222,11 @@ async fn read_call(
     limit: usize,
 ) -> Result<(Target, Vec<Value>), Problem> {
     let target = exports.resolve(function)?;
+    if let Target::Http(_) = target {
+        let detail = "this function answers HTTP requests only; send one to \
+                      /http/{component}/{worker}/…";
+        return Err(Problem::new(Code::InvalidRequest, detail));
+    }
     let language = body_language(headers)?;
     let body = read_body(body, limit).await?;
     let parameters = exports.parameters_of(&target);

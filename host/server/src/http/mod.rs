@@ -9,6 +9,7 @@ mod encode;
 mod errors;
 mod gate;
 mod history_routes;
+mod incoming_routes;
 mod invocation_routes;
 mod invoke_routes;
 mod log_routes;

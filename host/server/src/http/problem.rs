@@ -46,6 +46,7 @@ pub(crate) enum Code {
     IdempotencyKeyReused,
     TooManyRequests,
     InvocationFailed,
+    InvalidResponse,
     ComponentUnusable,
     OplogDamaged,
     InternalError,
@@ -89,6 +90,7 @@ impl Code {
             Self::IdempotencyKeyReused => "idempotency-key-reused",
             Self::TooManyRequests => "too-many-requests",
             Self::InvocationFailed => "invocation-failed",
+            Self::InvalidResponse => "invalid-response",
             Self::ComponentUnusable => "component-unusable",
             Self::OplogDamaged => "oplog-damaged",
             Self::InternalError => "internal-error",
@@ -134,6 +136,7 @@ impl Code {
             | Self::ComponentUnusable
             | Self::OplogDamaged
             | Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InvalidResponse => StatusCode::BAD_GATEWAY,
             Self::Unavailable | Self::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -173,6 +176,7 @@ impl Code {
             Self::IdempotencyKeyReused => "The idempotency key belongs to another call",
             Self::TooManyRequests => "Too many calls wait",
             Self::InvocationFailed => "The invocation failed",
+            Self::InvalidResponse => "The worker gave no valid HTTP response",
             Self::ComponentUnusable => "The stored component is damaged",
             Self::OplogDamaged => "The worker's oplog is damaged",
             Self::InternalError => "The server has a defect",

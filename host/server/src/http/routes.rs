@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, any, delete, get, post, put};
 
 use super::app::App;
 use super::problem::{Code, Problem};
 use super::{
-    component_routes, history_routes, invocation_routes, invoke_routes, log_routes, openapi,
-    oplog_routes, promise_routes, service_routes, worker_listing, worker_routes,
+    component_routes, history_routes, incoming_routes, invocation_routes, invoke_routes,
+    log_routes, openapi, oplog_routes, promise_routes, service_routes, worker_listing,
+    worker_routes,
 };
 
 /// A method on a path, and what answers it.
@@ -41,6 +42,9 @@ macro_rules! promise {
         concat!("/v1/promises/{component}/{worker}/{oplogIndex}", $rest)
     };
 }
+
+/// What the OpenAPI document calls a route that takes any method.
+const ANY: &str = "x-any";
 
 /// Every route there is. `{*function}` takes slashes, so that the name of an interface may stand in
 /// a path as it is.
@@ -78,6 +82,11 @@ fn routes() -> Vec<Route> {
         route("get", worker!("/logs"), get(log_routes::read)),
         route("get", promise!(""), get(promise_routes::get)),
         route("post", promise!("/complete"), post(promise_routes::complete)),
+        route(ANY, "/http/{component}", any(incoming_routes::no_worker)),
+        route(ANY, "/http/{component}/", any(incoming_routes::no_worker)),
+        route(ANY, "/http/{component}/{worker}", any(incoming_routes::at_root)),
+        route(ANY, "/http/{component}/{worker}/", any(incoming_routes::at_root)),
+        route(ANY, "/http/{component}/{worker}/{*path}", any(incoming_routes::below)),
     ]
 }
 
@@ -117,7 +126,7 @@ mod tests {
         let document: serde_json::Value =
             serde_json::from_str(openapi::DOCUMENT).expect("the document is JSON");
         let paths = document["paths"].as_object().expect("paths");
-        let methods = ["get", "put", "post", "delete"];
+        let methods = ["get", "put", "post", "delete", ANY];
         let described: BTreeSet<String> = paths
             .iter()
             .flat_map(|(path, item)| {

@@ -7,6 +7,7 @@
 mod exchange;
 mod fields;
 mod incoming_body;
+mod incoming_handler;
 mod incoming_request;
 mod incoming_response;
 mod outcome;

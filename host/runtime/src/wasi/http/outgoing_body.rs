@@ -16,6 +16,9 @@ impl HostOutgoingBody for WorkerState {
     ) -> wasmtime::Result<Result<Resource<DynOutputStream>, ()>> {
         let Some(ours) = self.our_http::<GuestBody, _>(&body) else {
             let stream = HostOutgoingBody::write(&mut self.http_calls(), body)?;
+            if let Ok(stream) = &stream {
+                self.bound_response(stream)?;
+            }
             return Ok(stream.map(|stream| self.adopt_http(stream, "output-stream")));
         };
         if ours.stream.is_some() {

@@ -39,8 +39,7 @@ impl HostOutgoingResponse for WorkerState {
         &mut self,
         response: Response,
     ) -> wasmtime::Result<Result<Resource<body::HostOutgoingBody>, ()>> {
-        let body = HostOutgoingResponse::body(&mut self.http_calls(), response)?;
-        Ok(body.map(|body| self.adopt_http(body, "outgoing-body")))
+        Ok(self.response_body(&response)?.ok_or(()))
     }
 
     fn drop(&mut self, response: Response) -> wasmtime::Result<()> {

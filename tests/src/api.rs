@@ -103,6 +103,13 @@ impl Component {
         send(self.api.request(Method::GET, &["v1", "components", &self.name])).await.expect(200)
     }
 
+    /// Asks whether its workers fit a version.
+    pub async fn check_update(&self, version: u64) -> Reply {
+        let path = ["v1", "components", &self.name, "check-update"];
+        let body = serde_json::json!({ "version": version });
+        send(self.api.request(Method::POST, &path).json(&body)).await
+    }
+
     /// Deletes the component.
     pub async fn delete(&self) -> Reply {
         send(self.api.request(Method::DELETE, &["v1", "components", &self.name])).await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{Api, send, try_send};
 use crate::follower::Follower;
@@ -188,6 +188,72 @@ impl Worker {
     pub async fn obey(&self, action: &str) {
         let reply = self.order(action).await;
         assert!((200..300).contains(&reply.status), "{action}: {} {}", reply.status, reply.text());
+    }
+
+    /// Asks for an update with a body such as `{"version": 1, "mode": "automatic"}`.
+    pub async fn request_update(&self, body: Value) -> Reply {
+        send(self.request(Method::POST, &["update"]).json(&body)).await
+    }
+
+    /// Has an update accepted.
+    pub async fn update(&self, version: u64, mode: &str) {
+        self.request_update(json!({ "version": version, "mode": mode })).await.expect(202);
+    }
+
+    /// Waits until an update to this version is done and none is pending, and returns the metadata
+    /// then.
+    pub async fn is_updated_to(&self, version: u64) -> Value {
+        wait::until(&format!("worker {} is updated to {version}", self.name), async || {
+            let metadata = self.metadata().await;
+            let failed = &metadata["updates"]["failed"];
+            assert_eq!(failed, &json!([]), "no update fails");
+            let done = metadata["updates"]["successful"].as_array();
+            let done = done.is_some_and(|done| done.contains(&version.into()));
+            (done && metadata["updates"]["pending"] == json!([])).then_some(metadata)
+        })
+        .await
+    }
+
+    /// Waits until an update to this version has failed and none is pending, and returns why.
+    pub async fn fails_update_to(&self, version: u64) -> String {
+        wait::until(&format!("worker {} fails its update to {version}", self.name), async || {
+            let metadata = self.metadata().await;
+            let failed = metadata["updates"]["failed"].as_array().cloned().unwrap_or_default();
+            let failed = failed.iter().find(|update| update["version"] == version)?;
+            let settled = metadata["updates"]["pending"] == json!([]);
+            let durable = !self.oplog_of_type("update-failed").await.is_empty();
+            (settled && durable).then(|| failed["details"].as_str().unwrap_or_default().to_owned())
+        })
+        .await
+    }
+
+    /// Sends a request again and again while the server is down.
+    async fn until_acknowledged(&self, request: RequestBuilder) -> Reply {
+        let stopwatch = wait::Stopwatch::start();
+        while stopwatch.elapsed() < wait::PATIENCE {
+            let again = request.try_clone().expect("the body is in memory");
+            if let Ok(reply) = try_send(again).await
+                && reply.status != 503
+            {
+                return reply;
+            }
+            wait::pause(ASK_AGAIN_AFTER).await;
+        }
+        panic!("{request:?} was not acknowledged within {:?}", wait::PATIENCE);
+    }
+
+    /// As [`Self::create`], of a server that may die before it answers.
+    pub async fn create_until_acknowledged(&self, settings: Value) {
+        let request = self.request(Method::PUT, &[]).json(&settings);
+        let reply = self.until_acknowledged(request).await;
+        assert!(matches!(reply.status, 200 | 201), "{}", reply.text());
+    }
+
+    /// As [`Self::update`], of a server that may die before it answers.
+    pub async fn update_until_acknowledged(&self, version: u64, mode: &str) {
+        let body = json!({ "version": version, "mode": mode });
+        let request = self.request(Method::POST, &["update"]).json(&body);
+        self.until_acknowledged(request).await.expect(202);
     }
 
     /// Deletes the worker.

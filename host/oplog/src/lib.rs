@@ -39,9 +39,10 @@ pub use entry::{
 };
 pub use index::{Index, Position, Region, Timestamp};
 pub use journal::{
-    AtomicError, Begun, Call, Completion, Divergence, Durability, Entered, Failure, Journal,
-    JumpError, Line, NewInvocation, PromiseError, RecordedBatch, RecordedInvocation, RecoverError,
-    RevertError, Settings, Start, Steered, Tail, Ticket, UncertainWrite, Verdict,
+    AtomicError, Begun, Call, Completion, Conduct, Divergence, Durability, Entered, Failure,
+    Journal, JumpError, Line, NewInvocation, PromiseError, RecordedBatch, RecordedInvocation,
+    RecoverError, Rehearsal, RevertError, Settings, Start, Steered, Tail, Ticket, UncertainWrite,
+    Verdict,
 };
 pub use payload::{Excerpt, Payload, fingerprint};
 pub use status::{Status, WorkerState};

@@ -179,6 +179,34 @@ pub enum WorkerError {
     /// The store failed.
     #[error(transparent)]
     Storage(StoreError),
+    /// The worker lives for one call.
+    #[error("worker {worker} lives for one call and can't be updated")]
+    Ephemeral {
+        /// The worker.
+        worker: String,
+    },
+    /// The guest ended its life.
+    #[error("worker {worker} exited with code {code} and can't be updated")]
+    Exited {
+        /// The worker.
+        worker: String,
+        /// The exit code.
+        code: u32,
+    },
+    /// Too many updates wait for the worker.
+    #[error("{limit} updates wait for worker {worker} already; try again later")]
+    TooManyUpdates {
+        /// The worker.
+        worker: String,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The host has no memory for another instance of the worker.
+    #[error("the host has no room to replay worker {worker} now; try again later")]
+    NoRoom {
+        /// The worker.
+        worker: String,
+    },
     /// Too many requests wait for the worker.
     #[error("{limit} requests wait for worker {worker} already; try again later")]
     Busy {
@@ -304,6 +332,12 @@ pub enum InvokeError {
         key: String,
         /// started, completed, …
         state: &'static str,
+    },
+    /// The component, as far as the worker has come with it, has no such function.
+    #[error("{detail}")]
+    NoFunction {
+        /// What was asked for, and what is called nearly so.
+        detail: String,
     },
     /// The arguments do not fit the function.
     #[error("{detail}")]

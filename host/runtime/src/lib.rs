@@ -44,10 +44,10 @@ pub use exchange::{Headers, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
 pub use follower::Follower;
 pub use golem::Outcome;
 pub use network::SocketAccess;
-pub use runtime::{MAX_KEY_BYTES, Runtime};
+pub use runtime::{CheckedWorker, MAX_KEY_BYTES, Runtime};
 pub use statistics::Statistics;
 pub use wasi::HttpSummary;
 pub use worker::{
-    Invocation, InvocationResult, InvocationStatus, MAX_PROMISE_BYTES, MAX_WORKER_NAME_BYTES,
-    PromiseState, RevertTo, WorkerId, WorkerMetadata, WorkerSettings,
+    Fit, Invocation, InvocationResult, InvocationStatus, MAX_PROMISE_BYTES, MAX_WORKER_NAME_BYTES,
+    PromiseState, RevertTo, Versions, WorkerId, WorkerMetadata, WorkerSettings,
 };

@@ -5,6 +5,7 @@ use everlog_oplog::{Index, Status, Timestamp, WorkerState as Life};
 use everlog_store::{Change, StoreError, WorkerKey};
 
 use crate::spaces;
+use crate::worker::update;
 
 /// Due at once: the worker has work that only a running task can do.
 const AT_ONCE: Timestamp = Timestamp(0);
@@ -62,10 +63,14 @@ pub(crate) fn decode_status(bytes: &[u8]) -> Option<Status> {
 pub(crate) fn wake_time(status: &Status) -> Option<Timestamp> {
     let accepted = || status.accepted.values().map(|call| call.due.unwrap_or(AT_ONCE)).min();
     let retry_at = || status.failure.as_ref().and_then(|failure| failure.retry_at);
+    if update::due(status).is_some() {
+        return Some(AT_ONCE);
+    }
     match status.state {
         Life::Running => Some(AT_ONCE),
         Life::Suspended => status.suspended_until,
         Life::Retrying => Some(retry_at().unwrap_or(AT_ONCE)),
+        Life::Idle if !status.updates.pending.is_empty() => Some(AT_ONCE),
         Life::Idle => accepted(),
         Life::Interrupted | Life::Failed | Life::Exited | Life::Stalled => None,
     }

@@ -18,7 +18,7 @@ use crate::worker::{Registry, Timers};
 
 /// Arguments and results above this size, in bytes, go to a blob beside the log. Part of the log's format: replay
 /// compares results as they are recorded, so it never changes.
-const MAX_INLINE_BYTES: usize = 256 << 10;
+pub(crate) const MAX_INLINE_BYTES: usize = 256 << 10;
 
 /// What completes a promise goes to a blob above this size, in bytes. Part of the log's format too.
 const MAX_KEPT_INLINE_BYTES: usize = 4 << 10;

@@ -234,11 +234,12 @@ pub enum EntryKind {
         /// Why it did not, for a reader.
         details: String,
     },
-    /// Hint: a new version took over the guest's own snapshot. Replay starts here from now on.
+    /// Hint: a new version is given the guest's own snapshot. Once the
+    /// [`UpdateDone`](Self::UpdateDone) behind it says so, replay starts here.
     SnapshotLoaded {
-        /// The version that loaded it.
+        /// The version that loads it.
         version: u64,
-        /// What the guest's save function returned.
+        /// What the guest's save function returned and what goes with it, encoded by the runtime.
         data: Payload,
     },
     /// Hint: an image of the instance was stored, so that replay may start after `covers`. A cache,

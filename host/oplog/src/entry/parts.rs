@@ -218,7 +218,8 @@ impl FailureKind {
 pub enum JumpReason {
     /// The guest, with `set-oplog-index`.
     Explicit,
-    /// Recovery, which found an atomic region without its end.
+    /// Recovery, which found an atomic region without its end; or an update, which found that the
+    /// new version does not go the last steps to a failure.
     AtomicRetry,
 }
 

@@ -1,7 +1,7 @@
 //! Host calls.
 
-use super::divergence::describe;
-use super::{Divergence, Journal};
+use super::divergence::{describe, unchecked};
+use super::{Divergence, Journal, Rehearsal};
 use crate::entry::{Category, EntryKind, PersistenceLevel};
 use crate::index::{Index, Timestamp};
 use crate::payload::{Excerpt, Payload, fingerprint};
@@ -92,9 +92,15 @@ impl Journal {
     /// A [`Divergence`] where another call is recorded at this point.
     pub fn enter(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
         self.check()?;
+        self.check_reach(call.category, || {
+            describe_asked(call, fingerprint(call.function, call.request))
+        })?;
         // The outcome of a begin that is recorded is recorded too, or the write would look open for
         // ever.
         let recorded = self.persistence_level() != PersistenceLevel::PersistNothing;
+        if self.is_saving() {
+            return Ok(Entered::Live(Ticket { recording: None, gate: false }));
+        }
         if !recorded && call.begin.is_none() {
             return self.enter_unrecorded(call, now);
         }
@@ -206,7 +212,11 @@ impl Journal {
     /// A [`Divergence`] where another call is recorded at this point.
     pub fn begin_write(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Begun, Divergence> {
         self.check()?;
+        self.check_reach(call.category, || {
+            describe_asked(call, fingerprint(call.function, call.request))
+        })?;
         if self.persistence_level() == PersistenceLevel::PersistNothing {
+            self.check_unrecorded(call)?;
             let live = !self.is_replaying();
             if live {
                 self.go_live(now)?;
@@ -220,12 +230,23 @@ impl Journal {
 
     /// Calls that are not recorded happen in every replay, and leave the cursor where it is.
     fn enter_unrecorded(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
+        self.check_unrecorded(call)?;
         let live = !self.is_replaying();
         if live {
             self.go_live(now)?;
         }
         let gate = live && call.category.is_remote();
         Ok(Entered::Live(Ticket { recording: None, gate }))
+    }
+
+    /// A check has no side effects.
+    fn check_unrecorded(&mut self, call: &Call<'_>) -> Result<(), Divergence> {
+        if self.rehearsal() != Some(Rehearsal::Check) || !call.category.is_remote() {
+            return Ok(());
+        }
+        let next = self.ahead().map_or(self.last_index().next(), |(index, _)| index);
+        let asked = describe_asked(call, fingerprint(call.function, call.request));
+        Err(self.stop(unchecked(next, asked)))
     }
 
     /// Meets or makes a begin entry; returns its index and whether it was met.

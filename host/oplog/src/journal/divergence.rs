@@ -46,6 +46,26 @@ pub(super) fn past_uncertain_write(write: &UncertainWrite) -> Divergence {
     }
 }
 
+/// Says that a rehearsal went beyond the history, which ends before `index`.
+pub(super) fn beyond_rehearsal(index: Index) -> Divergence {
+    Divergence {
+        index,
+        recorded: "the end of the history".to_owned(),
+        asked: "what comes after it".to_owned(),
+    }
+}
+
+/// Says that a check came to a call that is made again in every replay.
+pub(super) fn unchecked(index: Index, call: String) -> Divergence {
+    Divergence {
+        index,
+        recorded: "nothing, since the guest chose to persist nothing, so that it is made again in \
+                   every replay; a check must not make it"
+            .to_owned(),
+        asked: call,
+    }
+}
+
 /// Says that the journal's owner went on using it after going back in the history.
 pub(super) fn spent(index: Index) -> Divergence {
     Divergence {

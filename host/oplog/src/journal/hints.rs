@@ -86,7 +86,10 @@ impl Journal {
         let Line { stream, level, context, message } = line;
         let kind =
             EntryKind::Log { stream, level, context: context.map(cut), message: cut(message) };
-        if self.stopped.is_some() || self.lines.is_old(&kind, self.is_replaying()) {
+        if self.check().is_err()
+            || self.is_saving()
+            || self.lines.is_old(&kind, self.is_replaying())
+        {
             return false;
         }
         // A worker that must not go on prints nothing new.
@@ -246,12 +249,6 @@ impl Journal {
     /// The worker stays on its version.
     pub fn update_failed(&mut self, version: u64, details: String, now: Timestamp) -> Index {
         self.append(EntryKind::UpdateFailed { version, details: cut(details) }, now)
-    }
-
-    /// `version` has loaded what the guest saved between two invocations; every later replay starts
-    /// from [`crate::Status::base`].
-    pub fn snapshot_loaded(&mut self, version: u64, data: Payload, now: Timestamp) -> Index {
-        self.append(EntryKind::SnapshotLoaded { version, data }, now)
     }
 
     /// An image of the instance after entry `covers` is in the store.

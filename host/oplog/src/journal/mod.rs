@@ -20,23 +20,27 @@
 //!    journal, and recover.
 
 mod calls;
+mod conduct;
 mod cursor;
 mod divergence;
 mod hints;
 mod invocations;
 mod lines;
 mod recover;
+mod rehearsal;
 mod steering;
 mod tail;
 
 use std::collections::BTreeMap;
 
 pub use calls::{Begun, Call, Durability, Entered, Ticket};
+pub use conduct::Conduct;
 pub use divergence::Divergence;
 pub use hints::{Failure, Line, MAX_TEXT_BYTES, PromiseError, Verdict};
 pub use invocations::{Completion, NewInvocation, RecordedInvocation, Start};
 pub(crate) use recover::Entries;
 pub use recover::{RecordedBatch, RecoverError, RevertError, UncertainWrite};
+pub use rehearsal::Rehearsal;
 pub use steering::{AtomicError, JumpError, Steered};
 pub use tail::Tail;
 
@@ -74,6 +78,10 @@ pub struct Journal {
     tail: TailBuffer,
     draws: Draws,
     uncertain: Option<UncertainWrite>,
+    /// Why the guest runs.
+    conduct: Conduct,
+    /// Whether the replay is one on another version.
+    rehearsal: Option<Rehearsal>,
     /// Why nothing more may be asked of this journal.
     stopped: Option<Divergence>,
 }
@@ -113,6 +121,8 @@ impl Journal {
             tail,
             draws: Draws::default(),
             uncertain: None,
+            conduct: Conduct::default(),
+            rehearsal: None,
             stopped: None,
         }
     }
@@ -230,6 +240,8 @@ impl Journal {
         if let Some(uncertain) = &self.uncertain {
             return Err(divergence::past_uncertain_write(uncertain));
         }
+        self.check_reload()?;
+        self.conclude(now);
         // A crash from here on is one within an open atomic region, and must not look like the
         // sleep before it.
         if self.status.stop == Stop::Asleep {

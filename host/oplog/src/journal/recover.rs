@@ -5,7 +5,7 @@ use std::fmt;
 use super::cursor::{Cursor, Passing};
 use super::divergence::{describe, unreadable};
 use super::tail::TailBuffer;
-use super::{Divergence, Journal, JumpError, Settings};
+use super::{Divergence, Journal, JumpError, Settings, divergence};
 use crate::codec::{Codec, CodecError, Decoded, Frames};
 use crate::entry::{Entry, EntryKind, JumpReason};
 use crate::index::{Index, Region, Timestamp};
@@ -198,6 +198,9 @@ impl Journal {
     pub(super) fn check(&self) -> Result<(), Divergence> {
         match &self.stopped {
             Some(divergence) => Err(divergence.clone()),
+            None if self.has_halted() => {
+                Err(divergence::beyond_rehearsal(self.last_index().next()))
+            }
             None => Ok(()),
         }
     }

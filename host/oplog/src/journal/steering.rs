@@ -92,6 +92,7 @@ impl Journal {
     /// A [`JumpError`] that says why not; the guest traps with it.
     pub fn jump(&mut self, to: Index, now: Timestamp) -> Result<(), JumpError> {
         self.check()?;
+        self.check_return(|| format!("a jump back to entry {to}"))?;
         if let Some((index, recorded)) = self.ahead().map(|(index, kind)| (index, kind.clone())) {
             let asked = format!("a jump back to entry {to}");
             return Err(self.diverge(index, &recorded, asked).into());
@@ -190,6 +191,7 @@ impl Journal {
 
     /// Meets `kind` or makes it. Steering is recorded at every persistence level.
     pub(super) fn steer(&mut self, kind: EntryKind, now: Timestamp) -> Result<Steered, Divergence> {
+        self.check_steering(&kind)?;
         if let Some((index, entry)) = self.meet()? {
             if entry.kind == kind {
                 return Ok(Steered { index, gate: false });

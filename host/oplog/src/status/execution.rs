@@ -40,6 +40,9 @@ pub struct Execution {
     pub marks: VecDeque<Index>,
     /// Remote writes whose outcome the guest has not seen, by their `WriteBegin`.
     pub open_writes: BTreeMap<Index, OpenWrite>,
+    /// The first of the local calls that end the history, if it ends with such: nobody has seen what
+    /// came of them.
+    pub loose_end: Option<Index>,
 }
 
 /// An atomic region that has not ended.
@@ -79,6 +82,13 @@ impl Execution {
     pub(crate) fn apply(&mut self, index: Index, kind: &EntryKind) {
         self.position.entries += 1;
         self.last_replayed = Some(index);
+        if let EntryKind::HostCall { begin: None, category, .. } = kind
+            && !category.is_remote()
+        {
+            self.loose_end.get_or_insert(index);
+            return;
+        }
+        self.loose_end = None;
         match kind {
             EntryKind::HostCall { begin: None, .. } => {}
             EntryKind::HostCall { begin: Some(begin), .. } => {

@@ -148,6 +148,7 @@ impl Status {
             stalled: None,
             exit_code: None,
             origins: Vec::new(),
+            loading: None,
         }
     }
 
@@ -211,6 +212,7 @@ impl Status {
                 // The one thing that brings back a worker that was ended.
                 self.state = WorkerState::Idle;
                 self.exit_code = None;
+                self.loading = None;
                 self.revive();
             }
             // An operator who takes back an invocation does not want it to start again from the
@@ -218,7 +220,9 @@ impl Status {
             EntryKind::InvocationStarted { accepted: Some(accepted), .. } if reverted => {
                 self.accepted.remove(accepted);
             }
-            EntryKind::UpdateDone { .. } | EntryKind::SnapshotLoaded { .. } if reverted => {}
+            // It happened and was taken back; it is not to happen again by itself.
+            EntryKind::UpdateDone { version } if reverted => self.updates.settle(*version),
+            EntryKind::SnapshotLoaded { .. } if reverted => {}
             // Resources live in the instance, whose history this is.
             EntryKind::ResourceCreated { .. } | EntryKind::ResourceDropped { .. } => {}
             hint if hint.is_hint() => self.fold_hint(hint, index),
@@ -293,6 +297,11 @@ impl Status {
                 self.updates.settle(*version);
                 keep_newest(&mut self.updates.successful, *version);
                 self.component_version = *version;
+                if let Some(base) = self.loading.take_if(|base| base.version == *version) {
+                    self.base = Some(base);
+                    // They lived in the instance that is gone.
+                    self.resources.clear();
+                }
                 let halted = [WorkerState::Failed, WorkerState::Retrying, WorkerState::Stalled];
                 if halted.contains(&self.state) {
                     self.revive();
@@ -300,11 +309,12 @@ impl Status {
             }
             EntryKind::UpdateFailed { version, details } => {
                 self.updates.settle(*version);
+                self.loading = None;
                 let failed = FailedUpdate { version: *version, details: details.clone() };
                 keep_newest(&mut self.updates.failed, failed);
             }
             EntryKind::SnapshotLoaded { version, data } => {
-                self.base = Some(SnapshotBase { index, version: *version, data: data.clone() });
+                self.loading = Some(SnapshotBase { index, version: *version, data: data.clone() });
             }
             _ => {}
         }

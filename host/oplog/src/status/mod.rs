@@ -104,6 +104,9 @@ pub struct Status {
     pub exit_code: Option<u32>,
     /// Whose logs this one began as a copy of, the earliest first.
     pub origins: Vec<Origin>,
+    /// A guest's own snapshot that a new version was given and that becomes the base once the
+    /// update is done.
+    pub loading: Option<SnapshotBase>,
 }
 
 /// Another worker whose log the beginning of this one was copied from.
@@ -222,7 +225,7 @@ pub struct SnapshotBase {
     pub index: Index,
     /// The version that loaded it.
     pub version: u64,
-    /// What its load function is given.
+    /// What the runtime saved: what the guest's load function is given, and what goes with it.
     pub data: Payload,
 }
 

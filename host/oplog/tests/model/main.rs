@@ -15,7 +15,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use everlog_oplog::{
-    EntryKind, Journal, NewInvocation, Payload, RecordedBatch, Settings, Start, Status,
+    EntryKind, Journal, NewInvocation, Payload, RecordedBatch, Rehearsal, Settings, Start, Status,
 };
 
 use common::{IDENTITY, Random, create, decode, first_seed, fold, inline};
@@ -63,6 +63,9 @@ fn attempt(program: &Program, world: &mut World) -> Result<(), Stop> {
     };
     if journal.uncertain_write().is_some() {
         return Err(Stop::Uncertain);
+    }
+    if world.updates && !world.disk.is_empty() {
+        journal.rehearse(Rehearsal::TakeOver { version: u64::from(world.recoveries) });
     }
     let (digest, counter, forgetful, regions) = (0, 0, false, 0);
     let mut guest = Guest { journal: &mut journal, world, digest, counter, forgetful, regions };
@@ -190,6 +193,15 @@ fn with_seed(seed: u64, test: impl FnOnce()) {
 
 #[test]
 fn a_crash_at_any_step_is_invisible() {
+    crashes_are_invisible(false);
+}
+
+#[test]
+fn an_update_that_fits_is_invisible_at_any_step() {
+    crashes_are_invisible(true);
+}
+
+fn crashes_are_invisible(updates: bool) {
     let mut crashed = 0;
     for seed in first_seed()..first_seed() + 120 {
         let program = Program::random(&mut Random(seed));
@@ -204,6 +216,7 @@ fn a_crash_at_any_step_is_invisible() {
                 let mut world = World::new(seed, Answers::Stable);
                 world.random = Random(seed ^ (fuse << 32));
                 world.fuse = Some(fuse);
+                world.updates = updates;
                 let end = live(&program, &mut world, 4);
                 check_against(&calm, &world, &end);
                 crashed += world.recoveries;

@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) accepted: BTreeSet<String>,
     pub(crate) slept: BTreeSet<Position>,
     pub(crate) recoveries: u32,
+    /// Whether each recovery is one on a new version that takes the worker over.
+    pub(crate) updates: bool,
 }
 
 /// The process is gone.
@@ -85,6 +87,7 @@ impl World {
             accepted: BTreeSet::new(),
             slept: BTreeSet::new(),
             recoveries: 0,
+            updates: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! One worker's journal together with the way to the store: what is buffered, what is on its way, what is durable.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use everlog_oplog::{Index, Journal, Timestamp};
@@ -26,6 +27,8 @@ pub(crate) type Flushed = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Shared by the worker's task (which flushes in the background) and its host functions (which record).
 pub(crate) struct Recorder {
     inner: Mutex<Inner>,
+    /// Whether entries stay in memory for now.
+    held: AtomicBool,
     store: Arc<dyn Store>,
     key: WorkerKey,
     durable: Arc<watch::Sender<Durable>>,
@@ -52,8 +55,8 @@ impl Recorder {
         // A new worker has no entry in the store, and so no wake record either.
         let stored = matches!(&*durable.borrow(), Durable::UpTo(index) if index.get() > 0);
         let wake = if stored { records::wake_time(journal.status()) } else { None };
-        let inner = Mutex::new(Inner { journal, wake });
-        Self { inner, store, key, durable, counters, completions: Notify::new() }
+        let (inner, held) = (Mutex::new(Inner { journal, wake }), AtomicBool::new(false));
+        Self { inner, held, store, key, durable, counters, completions: Notify::new() }
     }
 
     /// Says which wake record the store holds, where that does not follow from the journal: something in its tail
@@ -109,10 +112,26 @@ impl Recorder {
         act(&mut self.lock().journal, now)
     }
 
+    /// Keeps entries in memory until they are [released](Self::release): they are to become durable
+    /// all at once, or to be dropped with this recorder. Nothing may leave the worker meanwhile.
+    pub(crate) fn hold(&self) {
+        self.held.store(true, Ordering::Relaxed);
+    }
+
+    /// What was held back goes the usual way again.
+    pub(crate) fn release(&self) {
+        self.held.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether entries are held back.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Hands the buffered tail to the store, and does not wait.
     pub(crate) fn flush(&self) {
         let inner = self.lock();
-        if inner.journal.has_tail() {
+        if inner.journal.has_tail() && !self.is_held() {
             self.submit(inner, Batch::default(), None);
         }
     }
@@ -141,6 +160,9 @@ impl Recorder {
 
     /// The output gate: returns once everything recorded so far is durable.
     pub(crate) async fn gate(&self) -> Result<(), Interruption> {
+        if self.is_held() {
+            return Ok(());
+        }
         let last = {
             let inner = self.lock();
             let last = inner.journal.last_index();

@@ -3,6 +3,7 @@
 //! **Invariant:** a worker's directory is a consequence of its oplog. Nothing is ever read from a directory that an
 //! earlier life of the worker has left behind.
 
+mod carry;
 mod paths;
 mod quota;
 mod streams;
@@ -17,15 +18,20 @@ use sha2::{Digest, Sha256};
 use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtx};
 use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx};
 
+pub(crate) use carry::SavedFiles;
 pub(crate) use paths::locate;
 pub(crate) use quota::{ENTRY_BYTES, NamedFile, Quota};
 pub(crate) use streams::{FileInput, FileOutput, MAX_CHUNK_BYTES, WriteAt};
 pub(crate) use times::FileClock;
 
+use crate::entropy;
 use crate::worker::WorkerId;
 
 /// Bytes of the digest that names a worker's directory: names of workers hold what paths can't.
 const DIRECTORY_NAME_BYTES: usize = 16;
+
+/// Where replays beside a worker have their files, below the directory of all workers.
+const SCRATCH: &str = "scratch";
 
 /// Whether file calls run on the thread that asks: yes. They are short, and a round trip to another thread costs more
 /// than most of them.
@@ -49,6 +55,7 @@ impl FilesRoot {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let empty = path.join("empty");
         std::fs::create_dir_all(&empty)?;
+        remove_if_there(&path.join(SCRATCH))?;
         let placeholder = Dir::new(
             File::open(&empty)?,
             FsPerms::ReadOnly,
@@ -67,10 +74,16 @@ impl FilesRoot {
     /// When the directory is there and can't be removed.
     #[expect(clippy::disallowed_methods, reason = "this module owns the files of workers")]
     pub(crate) fn remove(&self, worker: &WorkerId) -> io::Result<()> {
-        match std::fs::remove_dir_all(self.directory_of(worker)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_if_there(&self.directory_of(worker))
+    }
+
+    /// Another place for the files of workers, which is gone when it is dropped.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub(crate) fn scratch(&self) -> io::Result<Scratch> {
+        let path = self.path.join(SCRATCH).join(entropy::uuid().to_string());
+        Ok(Scratch { root: Arc::new(Self::open(&path)?) })
     }
 
     fn directory_of(&self, worker: &WorkerId) -> PathBuf {
@@ -83,6 +96,35 @@ impl FilesRoot {
                 name
             });
         self.path.join(worker.component.to_string()).join(name)
+    }
+}
+
+/// A place for the files of a replay beside a worker.
+pub(crate) struct Scratch {
+    root: Arc<FilesRoot>,
+}
+
+impl Scratch {
+    /// The place.
+    pub(crate) fn root(&self) -> Arc<FilesRoot> {
+        Arc::clone(&self.root)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(&self.root.path) {
+            let path = self.root.path.display();
+            tracing::warn!(%path, %error, "files of a replay could not be removed");
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module owns the files of workers")]
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -49,6 +49,11 @@ impl Quota {
         self.used.add(ENTRY_BYTES);
     }
 
+    /// Counts what was there before the worker was loaded.
+    pub(crate) fn count(&self, bytes: u64) {
+        self.used.add(bytes);
+    }
+
     /// Counts bytes as free again.
     pub(crate) fn release(&self, bytes: u64) {
         self.used.set(self.used.get().saturating_sub(bytes));

@@ -13,8 +13,8 @@ use crate::exchange::HttpRequest;
 use crate::exports::Target;
 use crate::value::{Value, encode_values};
 use crate::worker::{
-    Call, Invocation, InvocationResult, InvocationStatus, Message, WorkerId, WorkerSettings,
-    unloaded,
+    Call, Invocation, InvocationResult, InvocationStatus, Message, Versions, WorkerId,
+    WorkerSettings, unloaded,
 };
 use crate::{clock, entropy};
 
@@ -30,18 +30,31 @@ impl Runtime {
         &self,
         worker: &WorkerId,
     ) -> Result<Arc<ComponentVersion>, WorkerError> {
-        if let Some(handle) = self.shared.registry.get(worker)
-            && let Some(version) = handle.version.get()
-        {
-            return Ok(Arc::clone(version));
+        Ok(self.versions_for(worker).await?.current)
+    }
+
+    /// The component versions that a call to this worker may mean: the one that runs, and those
+    /// that are to come.
+    ///
+    /// # Errors
+    /// When the component is not found, or the version that runs is not usable.
+    pub async fn versions_for(&self, worker: &WorkerId) -> Result<Versions, WorkerError> {
+        let handle = self.shared.registry.get(worker);
+        if let Some(versions) = handle.and_then(|handle| handle.versions.get()) {
+            return Ok(versions);
         }
-        match unloaded::status(&self.shared, worker).await? {
-            Some(status) => {
-                let component = worker.component.to_string();
-                Ok(self.shared.catalog.version(&component, status.component_version).await?)
-            }
-            None => Ok(self.shared.catalog.newest_by_id(worker.component)?),
+        let Some(status) = unloaded::status(&self.shared, worker).await? else {
+            return Ok(Versions::only(self.shared.catalog.newest_by_id(worker.component)?));
+        };
+        let component = worker.component.to_string();
+        let current = self.shared.catalog.version(&component, status.component_version).await?;
+        let mut versions = Versions::only(current);
+        for update in &status.updates.pending {
+            // One that cannot be had will fail its update.
+            let coming = self.shared.catalog.version(&component, update.version).await;
+            versions.coming.extend(coming);
         }
+        Ok(versions)
     }
 
     /// Invokes a function, creating the worker on first use; returns when the outcome is durable.
@@ -53,7 +66,7 @@ impl Runtime {
         worker: &WorkerId,
         invocation: Invocation,
     ) -> Result<InvocationResult, InvokeError> {
-        let call = self.call(worker, invocation).await?;
+        let call = Box::new(prepare(invocation)?);
         self.ask(worker, |reply| Message::Invoke { call, ephemeral: false, settings: None, reply })
             .await
     }
@@ -68,7 +81,7 @@ impl Runtime {
         invocation: Invocation,
         due: Option<Timestamp>,
     ) -> Result<(), InvokeError> {
-        let call = self.call(worker, invocation).await?;
+        let call = Box::new(prepare(invocation)?);
         self.ask(worker, |reply| Message::Accept { call, due, reply }).await
     }
 
@@ -84,7 +97,7 @@ impl Runtime {
     ) -> Result<InvocationResult, InvokeError> {
         let worker = WorkerId::new(component.id, entropy::uuid().to_string())?;
         settings.version.get_or_insert(component.version);
-        let call = Box::new(prepare(component, invocation)?);
+        let call = Box::new(prepare(invocation)?);
         let settings = Some(settings);
         self.ask(&worker, |reply| Message::Invoke { call, ephemeral: true, settings, reply }).await
     }
@@ -135,19 +148,10 @@ impl Runtime {
         let key = key.to_owned();
         self.ask(worker, |reply| Message::Cancel { key, reply }).await
     }
-
-    async fn call(
-        &self,
-        worker: &WorkerId,
-        invocation: Invocation,
-    ) -> Result<Box<Call>, InvokeError> {
-        let version = self.version_for(worker).await?;
-        Ok(Box::new(prepare(&version, invocation)?))
-    }
 }
 
-fn prepare(version: &ComponentVersion, invocation: Invocation) -> Result<Call, InvokeError> {
-    let Invocation { key, target, args, trace } = invocation;
+fn prepare(invocation: Invocation) -> Result<Call, InvokeError> {
+    let Invocation { key, version, target, args, trace } = invocation;
     if let Some(key) = &key {
         let allowed = 1..=MAX_KEY_BYTES;
         if !allowed.contains(&key.len()) || key.chars().any(char::is_control) {
@@ -162,7 +166,8 @@ fn prepare(version: &ComponentVersion, invocation: Invocation) -> Result<Call, I
         Target::Http(_) => fingerprint(&function, &encoded(&HttpRequest::identity(&args))?),
         _ => fingerprint(&function, &request),
     };
-    Ok(Call { key, keyed, function, target, args, request, fingerprint, trace })
+    let version = version.version;
+    Ok(Call { key, keyed, function, version, target, args, request, fingerprint, trace })
 }
 
 fn encoded(args: &[Value]) -> Result<Vec<u8>, InvokeError> {

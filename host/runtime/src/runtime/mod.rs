@@ -3,6 +3,7 @@
 mod components;
 mod histories;
 mod invocations;
+mod updates;
 mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 use wasmtime::component::Linker;
 
 pub use invocations::MAX_KEY_BYTES;
+pub use updates::CheckedWorker;
 
 use crate::blobstore::Containers;
 use crate::clock;

@@ -13,6 +13,8 @@ pub(crate) enum Waiting {
     Direct { call: Box<Call>, reply: Reply<Outcome> },
     /// Waits in the log.
     Accepted { index: Index },
+    /// The first pending update, which needs a snapshot.
+    Update,
 }
 
 /// The invocation that the guest executes, or that waits for a retry, a timer or an operator.
@@ -46,13 +48,6 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Queues what the log says was accepted and not started.
-    pub(crate) fn restore(&mut self, status: &Status) {
-        for (index, call) in &status.accepted {
-            self.accepted(*index, call.due);
-        }
-    }
-
     /// Puts a call with a waiting caller at the end of the queue.
     pub(crate) fn direct(&mut self, call: Box<Call>, reply: Reply<Outcome>) {
         self.ready.push_back(Waiting::Direct { call, reply });
@@ -64,6 +59,11 @@ impl Desk {
             Some(due) => drop(self.scheduled.insert((due, index))),
             None => self.ready.push_back(Waiting::Accepted { index }),
         }
+    }
+
+    /// Puts an update that needs a snapshot at the end of the queue.
+    pub(crate) fn update(&mut self) {
+        self.ready.push_back(Waiting::Update);
     }
 
     /// The invocation whose turn it is at `now`.
@@ -103,7 +103,7 @@ impl Desk {
     pub(crate) fn direct_keys(&self) -> Vec<String> {
         let direct = self.ready.iter().filter_map(|waiting| match waiting {
             Waiting::Direct { call, .. } => Some(call.key.clone()),
-            Waiting::Accepted { .. } => None,
+            Waiting::Accepted { .. } | Waiting::Update => None,
         });
         direct.collect()
     }
@@ -169,7 +169,7 @@ impl Desk {
         )?;
         match self.ready.remove(place)? {
             Waiting::Direct { reply, .. } => Some(reply),
-            Waiting::Accepted { .. } => None,
+            Waiting::Accepted { .. } | Waiting::Update => None,
         }
     }
 

@@ -6,11 +6,11 @@ use everlog_oplog::{Divergence, Failure, FailureKind, Index, Verdict};
 use everlog_store::StoreError;
 use wasmtime::component::Type;
 
-use super::execute::{self, End, Stop};
+use super::execute::{End, Stop};
 use super::guest::{ResourceEvent, Returned};
 use super::message::{Control, InvocationResult, answer};
 use super::task::{Flow, Task};
-use super::{front, load};
+use super::{front, load, update};
 use crate::durable::Recorder;
 use crate::entropy;
 use crate::error::{InvokeError, WorkerError};
@@ -33,6 +33,7 @@ impl Task {
             End::Exited { code } => self.exit(recorder, code).await,
             End::Jumped => self.reopen().await,
             End::StoreFailed(error) => self.store_failed(error).await,
+            End::Halted => self.taken_over_at_rest(recorder).await,
             End::Stopped(stop) => {
                 self.guest = None;
                 // An interruption is written behind what the cut-off execution has left; the others look after that.
@@ -131,17 +132,18 @@ impl Task {
         kind: FailureKind,
         message: String,
     ) -> Flow {
+        let message = self.with_last_words(message);
+        let tried = self.front.before_trial.is_some();
+        if tried && kind == FailureKind::HostMemory {
+            return self.postpone_update().await;
+        }
         // Neither is the guest's doing: there is no room, or what it did before must not be done again.
         let blameless = matches!(kind, FailureKind::HostMemory | FailureKind::UncertainWrite);
-        if recorder.with(|journal, _| journal.is_replaying()) && !blameless {
-            let divergence = Divergence {
-                index: execute::reached(recorder),
-                recorded: "the execution went on".to_owned(),
-                asked: format!("it failed: {message}"),
-            };
+        let ended = recorder.with(|journal, _| journal.is_replaying() || journal.has_halted());
+        if ended && (tried || !blameless) {
+            let divergence = update::expected(recorder, format!("it failed: {message}"));
             return self.stall(recorder, &divergence).await;
         }
-        let message = self.with_last_words(message);
         let failure = Failure { kind, message: message.clone() };
         let random = entropy::jitter();
         let (verdict, index) = recorder.with(|journal, now| {
@@ -161,7 +163,7 @@ impl Task {
     }
 
     /// A panicking guest prints why, and then merely traps.
-    fn with_last_words(&mut self, message: String) -> String {
+    pub(super) fn with_last_words(&mut self, message: String) -> String {
         let words = self.guest.as_mut().map(|guest| guest.state().last_words());
         match words {
             Some(words) if !words.is_empty() => format!("{words}\n{message}"),
@@ -215,6 +217,9 @@ impl Task {
         recorder: &Arc<Recorder>,
         divergence: &Divergence,
     ) -> Flow {
+        if let Some(flow) = self.end_trial(recorder, divergence).await {
+            return flow;
+        }
         tracing::error!(worker = %self.front.label, %divergence, "the worker is stalled");
         add(&self.shared.counters.divergences, 1);
         recorder.with(|journal, now| journal.stall(divergence, now));
@@ -235,6 +240,7 @@ impl Task {
     /// Drops the instance and makes the journal anew from the log, as a start of the server would.
     pub(super) async fn reopen(&mut self) -> Flow {
         self.guest = None;
+        self.front.leave_trial();
         let Some(recorder) = self.recorder() else { return Flow::GoOn };
         self.front.cache_status(&recorder);
         if let Err(interruption) = recorder.gate().await {
@@ -245,6 +251,11 @@ impl Task {
                 None => Flow::Leave,
             };
         }
+        self.recover_anew().await
+    }
+
+    /// Makes the journal anew from the log, whatever is in memory.
+    pub(super) async fn recover_anew(&mut self) -> Flow {
         match load::recover(&self.shared, &self.front.worker, &self.front.key).await {
             Ok(Some(recovered)) => {
                 let recorder =

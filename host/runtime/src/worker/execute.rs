@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::{Divergence, FailureKind, Index, Timestamp};
+use everlog_oplog::{Divergence, FailureKind, Timestamp};
 use everlog_store::StoreError;
 use tokio::sync::mpsc;
 use wasmtime::{Trap, WasmBacktrace};
@@ -10,6 +10,7 @@ use wasmtime::{Trap, WasmBacktrace};
 use super::front::{Front, Taken};
 use super::guest::{Guest, Prepared, Returned};
 use super::message::{Control, Message, Reply};
+use super::update::Patience;
 use crate::clock;
 use crate::durable::{Interruption, Recorder};
 use crate::error::WorkerError;
@@ -31,6 +32,8 @@ pub(crate) enum End {
     Jumped,
     /// The store takes nothing any more.
     StoreFailed(StoreError),
+    /// A version that is tried has met the whole history, and is not to go on.
+    Halted,
     /// Somebody stopped it.
     Stopped(Stop),
 }
@@ -41,6 +44,8 @@ pub(crate) enum Stop {
     Control(Control, Reply<Result<(), WorkerError>>),
     /// An operator takes back everything behind this entry, which is part of the history.
     Revert { to: Index, reply: Reply<Result<Index, WorkerError>> },
+    /// An update that does not wait for the end of the invocation.
+    Update,
     /// The server stops.
     Shutdown,
 }
@@ -54,33 +59,68 @@ pub(crate) async fn run(
     target: &Target,
     prepared: Prepared,
 ) -> End {
-    let interval = front.shared.config.commit_interval;
-    let mut call = std::pin::pin!(guest.call(target, prepared));
-    let mut commit = std::pin::pin!(clock::pause(interval));
-    loop {
-        // The guest first: most calls end at the first poll, and then nothing else is even set up.
-        tokio::select! {
-            biased;
-            result = &mut call => return match result {
-                Ok(returned) => End::Returned(returned),
-                Err(error) => explain(error),
-            },
-            message = mailbox.recv() => match message {
-                Some(message) => {
+    let watch = Watch { recorder, front, mailbox };
+    match watch.attend(guest.call(target, prepared)).await {
+        Attended::Done(Ok(returned)) => End::Returned(returned),
+        Attended::Done(Err(error)) => explain(error),
+        Attended::Ended(end) => end,
+    }
+}
+
+/// What goes on beside a guest that runs.
+pub(crate) struct Watch<'a> {
+    pub(crate) recorder: &'a Arc<Recorder>,
+    pub(crate) front: &'a mut Front,
+    pub(crate) mailbox: &'a mut mpsc::Receiver<Message>,
+}
+
+/// How a watch ended.
+pub(crate) enum Attended<T> {
+    /// The guest came to an end of its own.
+    Done(wasmtime::Result<T>),
+    /// It was stopped.
+    Ended(End),
+}
+
+impl Watch<'_> {
+    /// Lets the guest run, takes in messages meanwhile, and commits the tail now and then.
+    pub(crate) async fn attend<T>(
+        self,
+        running: impl Future<Output = wasmtime::Result<T>>,
+    ) -> Attended<T> {
+        let Self { recorder, front, mailbox } = self;
+        let interval = front.shared.config.commit_interval;
+        let mut running = std::pin::pin!(running);
+        let mut commit = std::pin::pin!(clock::pause(interval));
+        let mut patience = Patience::default();
+        loop {
+            // The guest first: most calls end at the first poll, and then nothing else is even set up.
+            tokio::select! {
+                biased;
+                result = &mut running => return Attended::Done(result),
+                message = mailbox.recv() => {
+                    let Some(message) = message else {
+                        return Attended::Ended(End::Stopped(Stop::Shutdown));
+                    };
                     match front.take_in(recorder, message).await {
                         // It goes on already.
                         Taken::Stop(Stop::Control(Control::Resume, reply)) => {
                             let _ = reply.send(Ok(()));
                         }
-                        Taken::Stop(stop) => return End::Stopped(stop),
+                        Taken::Stop(stop) => return Attended::Ended(End::Stopped(stop)),
                         Taken::Done | Taken::Evict => {}
                     }
                 }
-                None => return End::Stopped(Stop::Shutdown),
-            },
-            () = &mut commit => {
-                recorder.flush();
-                commit.set(clock::pause(interval));
+                () = &mut commit => {
+                    recorder.flush();
+                    if let Some(end) = front.look_after_trial(recorder, &mut patience) {
+                        return Attended::Ended(end);
+                    }
+                    commit.set(clock::pause(interval));
+                }
+            }
+            if front.update_is_due(recorder) {
+                return Attended::Ended(End::Stopped(Stop::Update));
             }
         }
     }
@@ -120,9 +160,4 @@ fn trapped(error: &wasmtime::Error) -> End {
         None => format!("{error:#}"),
     };
     End::Failed { kind, message }
-}
-
-/// The entry that a stopped execution had reached, for reports.
-pub(crate) fn reached(recorder: &Recorder) -> Index {
-    recorder.with(|journal, _| journal.last_index())
 }

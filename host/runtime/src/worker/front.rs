@@ -15,6 +15,8 @@ use super::message::{
     answer,
 };
 use super::metadata::WorkerMetadata;
+use super::registry::Handle;
+use super::update;
 use crate::component::ComponentVersion;
 use crate::durable::Recorder;
 use crate::error::{InvokeError, WorkerError};
@@ -46,11 +48,16 @@ enum Found {
 /// The queue of a worker together with what is needed to answer for it.
 pub(crate) struct Front {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) handle: Arc<Handle>,
     pub(crate) worker: WorkerId,
     pub(crate) label: Label,
     pub(crate) key: WorkerKey,
     pub(crate) version: Arc<ComponentVersion>,
     pub(crate) desk: Desk,
+    /// The versions of the updates that are pending, in their order.
+    pub(crate) coming: Vec<Arc<ComponentVersion>>,
+    /// While another version is tried: the one before it. `version` is the one that is tried then.
+    pub(crate) before_trial: Option<Arc<ComponentVersion>>,
     /// A call came: an interrupted worker goes on for its sake.
     pub(crate) nudged: bool,
 }
@@ -58,6 +65,7 @@ pub(crate) struct Front {
 impl Front {
     /// Does what `message` asks, as far as that needs no guest.
     pub(crate) async fn take_in(&mut self, recorder: &Arc<Recorder>, message: Message) -> Taken {
+        self.follow(recorder);
         match message {
             Message::Invoke { call, reply, .. } => self.invoke(recorder, call, reply).await,
             Message::Accept { call, due, reply } => self.accept(recorder, call, due, reply).await,
@@ -84,6 +92,7 @@ impl Front {
                 let worker = self.label.to_string();
                 let _ = reply.send(Err(WorkerError::NameTaken { worker }));
             }
+            Message::Update { request, reply } => self.request_update(recorder, request, reply),
             Message::Wake { due } => self.forget_stale_wake(recorder, due),
             Message::Evict => return Taken::Evict,
             Message::Shutdown => return Taken::Stop(Stop::Shutdown),
@@ -284,7 +293,7 @@ impl Front {
             EntryKind::Exited { code } => {
                 InvocationStatus::Failed(InvokeError::Exited { worker: worker(), code })
             }
-            EntryKind::Cancelled { .. } => InvocationStatus::Cancelled,
+            EntryKind::Cancelled { reason, .. } => withdrawn(&reason),
             other => return Err(self.corrupt(ended, &other.name())),
         })
     }
@@ -332,7 +341,9 @@ impl Front {
     ) -> Result<(Target, Vec<Value>), InvokeError> {
         let invalid = |detail: String| InvokeError::InvalidArguments { detail };
         let exports = self.version.exports();
-        let target = exports.resolve(&new.function).map_err(|error| invalid(error.to_string()))?;
+        let target = exports.resolve(&new.function);
+        let target =
+            target.map_err(|error| InvokeError::NoFunction { detail: error.to_string() })?;
         let bytes = self.shared.resolve(&new.request).await?;
         let args = decode_values(&bytes).map_err(|error| invalid(error.to_string()))?;
         Ok((target, args))
@@ -361,6 +372,10 @@ impl Front {
         }
         recorder.with(|journal, _| {
             let status = journal.status();
+            // A worker that an update may revive keeps its callers until that is decided.
+            if status.state != Life::Exited && update::due(status).is_some() {
+                return None;
+            }
             let message =
                 || status.failure.as_ref().map_or_else(String::new, |f| f.message.clone());
             match status.state {
@@ -397,11 +412,11 @@ impl Front {
     }
 
     pub(crate) fn metadata(&self, recorder: &Arc<Recorder>) -> WorkerMetadata {
-        WorkerMetadata {
-            worker: self.worker.clone(),
-            status: recorder.with(|journal, _| journal.status().clone()),
-            queued: self.desk.direct_keys(),
-        }
+        self.describe(recorder.with(|journal, _| journal.status().clone()))
+    }
+
+    pub(super) fn describe(&self, status: Status) -> WorkerMetadata {
+        WorkerMetadata { worker: self.worker.clone(), status, queued: self.desk.direct_keys() }
     }
 
     /// Puts the status into the store's cache, for those who ask while the worker is not in memory.
@@ -440,5 +455,26 @@ fn outcome(key: &str, status: InvocationStatus) -> Outcome {
         InvocationStatus::Completed(result) => Ok(result),
         InvocationStatus::Failed(error) => Err(error),
         _ => Err(InvokeError::Cancelled { key: key.to_owned() }),
+    }
+}
+
+/// How the log says that a call was withdrawn since no version of the component has its function.
+const NO_FUNCTION: &str = "function-not-found: ";
+
+/// Why a call is withdrawn, as the log has it.
+pub(super) fn withdrawal(error: &InvokeError) -> String {
+    match error {
+        InvokeError::NoFunction { detail } => format!("{NO_FUNCTION}{detail}"),
+        other => other.to_string(),
+    }
+}
+
+/// What has become of a call that was withdrawn for this reason.
+fn withdrawn(reason: &str) -> InvocationStatus {
+    match reason.strip_prefix(NO_FUNCTION) {
+        Some(detail) => {
+            InvocationStatus::Failed(InvokeError::NoFunction { detail: detail.to_owned() })
+        }
+        None => InvocationStatus::Cancelled,
     }
 }

@@ -1,5 +1,7 @@
 //! A component instance in memory, and how its exports are called.
 
+mod snapshot;
+
 use std::sync::Arc;
 
 use wasmtime::component::types::Type;
@@ -8,6 +10,8 @@ use wasmtime::{Engine, Store};
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest as Request, HostResponseOutparam as Outparam,
 };
+
+pub(crate) use snapshot::{LOAD_SNAPSHOT, SAVE_SNAPSHOT};
 
 use super::handles::HandleTable;
 use crate::component::{ComponentVersion, FUEL_BETWEEN_YIELDS};

@@ -41,6 +41,16 @@ impl HandleTable {
         }
     }
 
+    /// The highest number that was drawn.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Draws higher numbers than `last` from here on.
+    pub(crate) fn number_after(&mut self, last: u64) {
+        self.last = last;
+    }
+
     /// What the component calls a resource type.
     pub(crate) fn name_of(&self, ty: &ResourceType) -> String {
         let exports = self.version.exports();

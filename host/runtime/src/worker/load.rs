@@ -3,18 +3,24 @@
 use std::sync::Arc;
 
 use everlog_oplog::{
-    Create, Index, Journal, RecordedBatch, RecoverError, Settings, WorkerId as LoggedId,
+    Create, FailureKind, Index, Journal, RecordedBatch, RecoverError, Settings,
+    WorkerId as LoggedId,
 };
 use everlog_store::WorkerKey;
 
 use tokio::sync::watch;
 
 use super::WorkerId;
+use super::execute::{self, End};
 use super::front::Front;
+use super::guest::Guest;
 use super::message::WorkerSettings;
+use super::update::Saved;
 use crate::clock;
+use crate::component::ComponentVersion;
 use crate::durable::{Durable, Recorder};
 use crate::error::WorkerError;
+use crate::files::FilesRoot;
 use crate::network::Policy;
 use crate::shared::Shared;
 use crate::statistics::add;
@@ -62,6 +68,28 @@ pub(crate) async fn recover(
     key: &WorkerKey,
 ) -> Result<Option<Recovered>, WorkerError> {
     let (log, stored) = read_log(shared, key).await?;
+    let journal = journal(shared, worker, key, log)?;
+    let Some(journal) = journal else { return Ok(None) };
+    add(&shared.counters.recoveries, 1);
+    Ok(Some(Recovered { journal, stored }))
+}
+
+/// The journal of a worker as far as it is durable, for who only looks at it.
+pub(crate) async fn read_journal(
+    shared: &Shared,
+    worker: &WorkerId,
+    key: &WorkerKey,
+) -> Result<Option<Journal>, WorkerError> {
+    let (log, _) = read_log(shared, key).await?;
+    journal(shared, worker, key, log)
+}
+
+fn journal(
+    shared: &Shared,
+    worker: &WorkerId,
+    key: &WorkerKey,
+    log: Vec<RecordedBatch>,
+) -> Result<Option<Journal>, WorkerError> {
     if log.is_empty() {
         return Ok(None);
     }
@@ -69,10 +97,7 @@ pub(crate) async fn recover(
         worker: worker.to_string(),
         detail: error.to_string(),
     };
-    let journal =
-        Journal::recover(key.as_bytes(), log, settings(shared), clock::now()).map_err(corrupt)?;
-    add(&shared.counters.recoveries, 1);
-    Ok(Some(Recovered { journal, stored }))
+    Journal::recover(key.as_bytes(), log, settings(shared), clock::now()).map(Some).map_err(corrupt)
 }
 
 /// The journal of a new worker.
@@ -113,22 +138,70 @@ pub(crate) fn recorder(
     ))
 }
 
+/// Wraps a journal that writes nothing, for a replay beside the worker.
+pub(crate) fn beside(shared: &Arc<Shared>, key: &WorkerKey, journal: Journal) -> Arc<Recorder> {
+    let durable = Arc::new(watch::Sender::new(Durable::UpTo(Index(0))));
+    let recorder = recorder(shared, key, &durable, Recovered { journal, stored: Index(0) });
+    recorder.hold();
+    recorder
+}
+
+/// What an instance is made from.
+pub(crate) struct Making<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) worker: &'a WorkerId,
+    pub(crate) version: Arc<ComponentVersion>,
+    pub(crate) recorder: &'a Arc<Recorder>,
+    /// Where its directory is to be.
+    pub(crate) files: Arc<FilesRoot>,
+}
+
+impl Making<'_> {
+    /// Makes the instance, with what was `saved` around it.
+    ///
+    /// # Errors
+    /// How the attempt ended.
+    pub(crate) async fn guest(&self, saved: Option<&Saved>) -> Result<Guest, End> {
+        loop {
+            let mut state = state(self);
+            if let Some(saved) = saved {
+                saved.restore(&mut state).await.map_err(|error| End::Failed {
+                    kind: FailureKind::HostError,
+                    message: format!("the files of the snapshot can't be made again: {error}"),
+                })?;
+            }
+            match Guest::new(&self.shared.engine, Arc::clone(&self.version), state).await {
+                Ok(mut guest) => {
+                    guest.number_resources_after(saved.map_or(0, |saved| saved.last_resource));
+                    return Ok(guest);
+                }
+                // As many instances as the pool has are busy: wait until one is free.
+                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                    self.shared.registry.make_room().await;
+                }
+                Err(error) => return Err(execute::explain(error)),
+            }
+        }
+    }
+}
+
 /// The host functions' state of a new instance.
-pub(crate) fn state(shared: &Arc<Shared>, front: &Front, recorder: &Arc<Recorder>) -> WorkerState {
+fn state(making: &Making<'_>) -> WorkerState {
+    let Making { shared, recorder, .. } = *making;
     let (create, created_at) = recorder.with(|journal, _| {
         let status = journal.status();
         (status.create.clone(), status.created_at)
     });
     let environment = WorkerEnvironment {
-        worker: front.worker.clone(),
-        component_version: front.version.version,
+        worker: making.worker.clone(),
+        component_version: making.version.version,
         args: create.args,
         env: create.env,
         created_at,
         suspend_after: shared.config.suspend_after,
         memory_bytes: shared.config.worker_memory_bytes,
         files_bytes: shared.config.worker_files_bytes,
-        files: Arc::clone(&shared.files),
+        files: Arc::clone(&making.files),
         host_memory: Arc::clone(&shared.host_memory),
         shared: Arc::downgrade(shared),
         network: Policy::new(shared.config.network_sockets)

@@ -7,6 +7,8 @@ use tokio::sync::oneshot;
 use wasmtime::component::Type;
 
 use super::metadata::WorkerMetadata;
+use super::update::UpdateRequest;
+use crate::component::ComponentVersion;
 use crate::error::{InvokeError, WorkerError};
 use crate::exports::Target;
 use crate::value::Value;
@@ -15,6 +17,8 @@ use crate::value::Value;
 pub struct Invocation {
     /// The caller's idempotency key; the runtime draws one where there is none.
     pub key: Option<String>,
+    /// The component version that `target` and `args` are of.
+    pub version: Arc<ComponentVersion>,
     /// The function, found by [`Exports::resolve`](crate::exports::Exports::resolve).
     pub target: Target,
     /// Its arguments, decoded by the function's types.
@@ -77,6 +81,8 @@ pub(crate) struct Call {
     pub(crate) keyed: bool,
     /// The target's canonical name, as it stands in the log.
     pub(crate) function: String,
+    /// The component version that `target` and `args` are of.
+    pub(crate) version: u64,
     pub(crate) target: Target,
     pub(crate) args: Vec<Value>,
     /// `args` as the log keeps them.
@@ -120,6 +126,8 @@ pub(crate) enum Message {
     Settle { reply: Reply<Result<Index, WorkerError>> },
     /// Begin with this log; refused where the worker exists.
     Adopt { log: Box<CopiedLog>, reply: Reply<Result<(), WorkerError>> },
+    /// Go over to another version.
+    Update { request: UpdateRequest, reply: Reply<Result<(), WorkerError>> },
     /// The wake record for this time is due; what there is to do stands in the log.
     Wake { due: Timestamp },
     /// Leave memory if idle.

@@ -20,6 +20,7 @@ mod steps;
 mod task;
 mod timers;
 pub(crate) mod unloaded;
+pub(crate) mod update;
 
 pub use id::{MAX_WORKER_NAME_BYTES, WorkerId};
 pub(crate) use listing::{Listing, Precision, described};
@@ -33,3 +34,4 @@ pub use promises::MAX_PROMISE_BYTES;
 pub(crate) use promises::{check_size, not_found};
 pub(crate) use registry::{Registry, SendError};
 pub(crate) use timers::{Timers, run as run_timers};
+pub use update::{Fit, Versions};

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use everlog_oplog::Index;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::message::Message;
+use super::update::VersionsCell;
 use super::{WorkerId, task};
-use crate::component::ComponentVersion;
 use crate::durable::Durable;
 use crate::shared::Shared;
 use crate::statistics::add;
@@ -23,8 +23,8 @@ pub(crate) struct Handle {
     mailbox: mpsc::Sender<Message>,
     /// How far its log is on disk; followers wait for it to move.
     pub(crate) durable: Arc<watch::Sender<Durable>>,
-    /// The component version it runs, once it is known.
-    pub(crate) version: OnceLock<Arc<ComponentVersion>>,
+    /// The component versions that it runs and is to run, once they are known.
+    pub(crate) versions: VersionsCell,
     /// Whether an invocation is executing, or callers wait.
     pub(crate) busy: AtomicBool,
     last_used: AtomicU64,
@@ -153,7 +153,7 @@ impl Registry {
         let handle = Arc::new(Handle {
             mailbox,
             durable: Arc::new(watch::Sender::new(Durable::UpTo(Index(0)))),
-            version: OnceLock::new(),
+            versions: VersionsCell::default(),
             busy: AtomicBool::new(true),
             last_used: AtomicU64::new(clock::now().0),
             ended: watch::Sender::new(false),

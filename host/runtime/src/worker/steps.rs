@@ -8,10 +8,12 @@ use everlog_oplog::{
 
 use super::desk::Waiting;
 use super::execute::{self, End};
-use super::guest::{Guest, Prepared};
+use super::front::withdrawal;
+use super::guest::Prepared;
 use super::load;
 use super::message::{Call, Outcome, Reply, answer};
 use super::task::{Flow, Task};
+use super::update::Saved;
 use crate::clock;
 use crate::durable::Recorder;
 use crate::error::InvokeError;
@@ -81,10 +83,13 @@ impl Task {
         recorder: &Arc<Recorder>,
         recorded: RecordedInvocation,
     ) -> Flow {
-        let unfit = |what: String| Divergence {
-            index: recorded.index,
-            recorded: format!("a call of `{}`", recorded.function),
-            asked: what,
+        let unfit = |what: String| {
+            let divergence = Divergence {
+                index: recorded.index,
+                recorded: format!("a call of `{}`", recorded.function),
+                asked: what,
+            };
+            recorder.with(|journal, _| journal.give_up(divergence))
         };
         let resolved = self.front.version.exports().resolve(&recorded.function);
         let target = match resolved {
@@ -125,6 +130,7 @@ impl Task {
             }
         }
         match waiting {
+            Waiting::Update => self.update_by_snapshot(&recorder).await,
             Waiting::Direct { call, reply } => self.start_direct(&recorder, *call, reply).await,
             Waiting::Accepted { index } => self.start_accepted(&recorder, index).await,
         }
@@ -136,7 +142,8 @@ impl Task {
         call: Call,
         reply: Reply<Outcome>,
     ) -> Flow {
-        let Call { key, keyed, function, target, args, request, fingerprint, trace } = call;
+        let Call { key, keyed, function, version, target, args, request, fingerprint, trace } =
+            call;
         let request = match self.front.payload(request).await {
             Ok(request) => request,
             Err(error) => {
@@ -145,8 +152,13 @@ impl Task {
             }
         };
         let new = NewInvocation { key, function, request, fingerprint, trace };
+        let decoded = match version == self.front.version.version {
+            true => Ok((target, args)),
+            // It was read for another version than the one that runs by now.
+            false => self.front.decode(&new).await,
+        };
         let turn = Turn { new, accepted: None, keyed, caller: Some(reply) };
-        self.begin(recorder, turn, Ok((target, args))).await
+        self.begin(recorder, turn, decoded).await
     }
 
     async fn start_accepted(&mut self, recorder: &Arc<Recorder>, accepted: Index) -> Flow {
@@ -194,9 +206,10 @@ impl Task {
             answer(callers, &Err(error));
             return Flow::GoOn;
         };
-        let reason = error.to_string();
+        let reason = withdrawal(&error);
         let index = recorder.with(|journal, now| journal.cancel(&new.key, &reason, now));
         let record = InvocationRecord { fingerprint: new.fingerprint, begun, ended: Some(index) };
+        self.front.desk.unsettled(index, new.key.clone());
         recorder.flush_with(
             vec![record.put(&self.front.key, &new.key)],
             Box::new(move |_| answer(callers, &Err(error))),
@@ -211,6 +224,7 @@ impl Task {
         guest.state().forget_last_words();
         let (front, mailbox) = (&mut self.front, &mut self.mailbox);
         let end = execute::run(guest, recorder, front, mailbox, &target, prepared).await;
+        self.front.follow(recorder);
         match end {
             End::Returned(returned) => self.complete(recorder, begun, &target, returned).await,
             end => self.finish(recorder, end).await,
@@ -241,15 +255,21 @@ impl Task {
         if self.guest.is_some() {
             return Ok(());
         }
-        let guest = loop {
-            let state = load::state(&self.shared, &self.front, recorder);
-            match Guest::new(&self.shared.engine, Arc::clone(&self.front.version), state).await {
-                Ok(guest) => break guest,
-                // As many instances as the pool has are busy: wait until one is free.
-                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
-                    self.shared.registry.make_room().await;
-                }
-                Err(error) => return Err(execute::explain(error)),
+        let base = recorder.with(|journal, _| journal.status().base.clone());
+        let making = load::Making {
+            shared: &self.shared,
+            worker: &self.front.worker,
+            version: Arc::clone(&self.front.version),
+            recorder,
+            files: Arc::clone(&self.shared.files),
+        };
+        let guest = match base {
+            None => making.guest(None).await?,
+            Some(base) => {
+                let saved = Saved::fetch(&self.shared, &base.data).await;
+                let saved = saved.map_err(End::StoreFailed)?;
+                let guest = making.guest(Some(&saved)).await?;
+                self.reload(recorder, guest, &saved, base.index).await?
             }
         };
         self.guest = Some(guest);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use everlog_oplog::status::PendingUpdate;
 use everlog_oplog::{Index, Timestamp, WorkerState as Life};
 use tokio::sync::mpsc;
 
@@ -13,7 +14,7 @@ use super::front::{Front, Taken};
 use super::guest::Guest;
 use super::message::{Control, Message, Reply, WorkerSettings, answer};
 use super::registry::Handle;
-use super::{WorkerId, load};
+use super::{WorkerId, load, update};
 use crate::clock;
 use crate::durable::Recorder;
 use crate::error::{InvokeError, WorkerError};
@@ -32,6 +33,8 @@ enum Plan {
     Advance,
     /// Run the next invocation in line.
     Start(Waiting),
+    /// Go over to another version, or record that it can't be.
+    Update(PendingUpdate),
     /// Somebody wants an interrupted worker to go on.
     Resume,
     /// Nothing until a message comes, or until then.
@@ -130,19 +133,22 @@ impl Task {
         };
         let mut front = Front {
             shared: Arc::clone(shared),
+            handle: Arc::clone(handle),
             worker: worker.clone(),
             label: worker.to_string().into(),
             key,
             version,
             desk: Desk::default(),
             nudged: false,
+            coming: Vec::new(),
+            before_trial: None,
         };
-        let recorder = recovered.map(|recovered| {
-            let _ = handle.version.set(Arc::clone(&front.version));
-            front.desk.restore(recovered.journal.status());
-            load::recorder(shared, &front.key, &handle.durable, recovered)
-        });
-        Ok((front, recorder))
+        let Some(recovered) = recovered else { return Ok((front, None)) };
+        front.desk.restore(recovered.journal.status());
+        front.restore_updates(recovered.journal.status()).await;
+        let recorder = load::recorder(shared, &front.key, &handle.durable, recovered);
+        front.tell_versions(&recorder);
+        Ok((front, Some(recorder)))
     }
 
     async fn live(&mut self) {
@@ -153,6 +159,7 @@ impl Task {
             let flow = match plan {
                 Plan::Advance => self.advance().await,
                 Plan::Start(waiting) => self.start(waiting).await,
+                Plan::Update(update) => self.update(update).await,
                 Plan::Resume => self.resume(None),
                 Plan::Wait { until } => self.wait(until).await,
                 Plan::Remove => {
@@ -169,13 +176,17 @@ impl Task {
 
     fn plan(&mut self) -> Plan {
         let Some(recorder) = &self.recorder else { return Plan::Wait { until: None } };
-        let (life, wake, ephemeral) = recorder.with(|journal, _| {
+        let (life, wake, ephemeral, update) = recorder.with(|journal, _| {
             let status = journal.status();
+            let update = update::due(status).cloned();
             let retry_at = status.failure.as_ref().and_then(|failure| failure.retry_at);
             let wake =
                 if status.state == Life::Retrying { retry_at } else { status.suspended_until };
-            (status.state, wake, status.create.ephemeral)
+            (status.state, wake, status.create.ephemeral, update)
         });
+        if let Some(update) = update {
+            return Plan::Update(update);
+        }
         let now = clock::now();
         match life {
             Life::Running => Plan::Advance,
@@ -311,7 +322,7 @@ impl Task {
         }
         let created = load::create(&self.shared, &self.front, settings, ephemeral);
         let recorder = load::recorder(&self.shared, &self.front.key, &self.handle.durable, created);
-        let _ = self.handle.version.set(Arc::clone(&self.front.version));
+        self.front.tell_versions(&recorder);
         self.recorder = Some(Arc::clone(&recorder));
         Ok(recorder)
     }
@@ -337,6 +348,7 @@ impl Task {
                 self.front.desk.refuse_all(&InvokeError::ShuttingDown);
                 self.leave().await
             }
+            Stop::Update => self.reopen().await,
             Stop::Control(Control::Interrupt, reply) => self.interrupt(reply).await,
             Stop::Control(Control::Resume, reply) => self.resume(Some(reply)),
             Stop::Control(Control::Crash, reply) => {
@@ -365,7 +377,7 @@ async fn refuse_all(mailbox: &mut mpsc::Receiver<Message>, error: &WorkerError) 
 }
 
 /// Answers one message with why the worker can't be had. A caller that has gone away wants no answer.
-fn refuse(message: Message, error: &WorkerError) {
+pub(super) fn refuse(message: Message, error: &WorkerError) {
     let error = error.clone();
     match message {
         Message::Invoke { reply, .. } => answer(vec![reply], &Err(error.into())),
@@ -375,7 +387,9 @@ fn refuse(message: Message, error: &WorkerError) {
         Message::Create { reply, .. } => drop(reply.send(Err(error))),
         Message::Query { reply, .. } => drop(reply.send(Err(error.into()))),
         Message::Inspect { reply } => drop(reply.send(Err(error))),
-        Message::Control { reply, .. } | Message::Adopt { reply, .. } => {
+        Message::Control { reply, .. }
+        | Message::Adopt { reply, .. }
+        | Message::Update { reply, .. } => {
             drop(reply.send(Err(error)));
         }
         Message::Revert { reply, .. } | Message::Settle { reply } => drop(reply.send(Err(error))),

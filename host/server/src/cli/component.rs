@@ -7,7 +7,7 @@ use clap::Subcommand;
 use futures::stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::output::Output;
 use super::progress::{upload_bar, waiting};
@@ -36,6 +36,14 @@ pub(super) enum Command {
         #[arg(long)]
         version: Option<u64>,
     },
+    /// Try a version on every worker of a component, beside the workers
+    CheckUpdate {
+        /// Its name or UUID
+        component: String,
+        /// The version
+        #[arg(long)]
+        version: u64,
+    },
     /// Delete a component
     Delete {
         /// Its name or UUID
@@ -63,6 +71,12 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             path.extend(version.iter().flat_map(|version| ["versions", version]));
             let answer = client.json(client.request(Method::GET, &path)?).await?;
             Ok(output.one(&answer, component_text)?)
+        }
+        Command::CheckUpdate { component, version } => {
+            let path = ["v1", "components", &component, "check-update"];
+            let request = client.request(Method::POST, &path)?;
+            let answer = client.json(request.json(&json!({ "version": version }))).await?;
+            Ok(output.list(&answer, "workers", checks_text)?)
         }
         Command::Delete { component, force } => {
             let request = client.request(Method::DELETE, &["v1", "components", &component])?;
@@ -116,6 +130,24 @@ fn components_text(components: &[Value]) -> String {
     };
     let rows: Vec<_> = components.iter().map(row).collect();
     table(&["COMPONENT", "VERSION", "BYTES", "CREATED", "ID"], &rows)
+}
+
+fn checks_text(workers: &[Value]) -> String {
+    let row = |worker: &Value| {
+        let divergence = &worker["divergence"];
+        let problem = match (divergence["entry"].as_u64(), &worker["error"]) {
+            (Some(entry), _) => format!(
+                "at entry {entry}: recorded is {}, but the version asks for {}",
+                cell(&divergence["expected"]),
+                cell(&divergence["found"])
+            ),
+            (None, Value::Null) => String::new(),
+            (None, error) => cell(error),
+        };
+        vec![cell(&worker["worker"]), cell(&worker["ok"]), problem]
+    };
+    let rows: Vec<_> = workers.iter().map(row).collect();
+    table(&["WORKER", "OK", "PROBLEM"], &rows)
 }
 
 fn component_text(component: &Value) -> String {

@@ -71,6 +71,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "INDEX")]
         at_index: Option<u64>,
     },
+    /// Have a worker go over to another version of its component
+    Update {
+        #[command(flatten)]
+        worker: Named,
+        /// The version
+        #[arg(long)]
+        version: u64,
+        /// How: the new version replays the whole history, or loads what the old one saves
+        #[arg(long, value_enum, default_value_t = Mode::Automatic)]
+        mode: Mode,
+    },
     /// Print what a worker printed
     Logs {
         #[command(flatten)]
@@ -82,6 +93,14 @@ pub(super) enum Command {
         #[arg(long)]
         from: Option<u64>,
     },
+}
+
+/// How a worker goes over to another version.
+#[derive(Clone, Copy, Debug, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    Automatic,
+    Snapshot,
 }
 
 /// A worker as the command line names it.
@@ -141,6 +160,12 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             let wanted = json!({ "worker": new, "atIndex": at_index });
             let request = client.request(Method::POST, &worker.path(&["fork"]))?.json(&wanted);
             Ok(output.one(&client.json(request).await?, members)?)
+        }
+        Command::Update { worker, version, mode } => {
+            let request = client.request(Method::POST, &worker.path(&["update"]))?;
+            client.json(request.json(&json!({ "version": version, "mode": mode }))).await?;
+            let Named { component, worker } = &worker;
+            Ok(output.done(&format!("{component}/{worker} is to go over to version {version}"))?)
         }
         Command::Logs { worker, follow, from } => logs(client, output, &worker, follow, from).await,
     }

@@ -52,7 +52,10 @@ impl From<WorkerError> for Problem {
             WorkerError::NoSuchPast { .. } => Code::NotInHistory,
             WorkerError::InvalidName { .. } => Code::InvalidRequest,
             WorkerError::CorruptLog { .. } => Code::OplogDamaged,
-            WorkerError::Busy { .. } => Code::TooManyRequests,
+            WorkerError::Busy { .. } | WorkerError::TooManyUpdates { .. } => Code::TooManyRequests,
+            WorkerError::Ephemeral { .. } => Code::InvalidRequest,
+            WorkerError::Exited { .. } => Code::WorkerExited,
+            WorkerError::NoRoom { .. } => Code::Unavailable,
             WorkerError::ShuttingDown => Code::Unavailable,
             _ => Code::InternalError,
         };
@@ -80,6 +83,7 @@ impl From<InvokeError> for Problem {
             InvokeError::Cancelled { .. } => Code::InvocationCancelled,
             InvokeError::NotCancellable { .. } => Code::InvocationNotCancellable,
             InvokeError::InvalidArguments { .. } => Code::InvalidArguments,
+            InvokeError::NoFunction { .. } => Code::FunctionNotFound,
             InvokeError::ShuttingDown => Code::Unavailable,
             _ => Code::InternalError,
         };

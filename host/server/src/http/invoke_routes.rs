@@ -11,7 +11,8 @@ use axum::{Json, body::Body};
 use everlog_runtime::exports::{Exports, NameError, Target};
 use everlog_runtime::value::{HandleUrns, Value};
 use everlog_runtime::{
-    Invocation, InvocationResult, Timestamp, WorkerSettings, clock, random_uuid,
+    ComponentVersion, Invocation, InvocationResult, Timestamp, Versions, WorkerSettings, clock,
+    random_uuid,
 };
 use serde_json::json;
 
@@ -77,21 +78,22 @@ async fn invoke_function(
 ) -> Result<Response, Problem> {
     let options = Options::of(parts)?;
     let named = Named::find(app, component, worker)?;
-    let version = app.runtime.version_for(&named.id).await.map_err(|error| named.problem(error))?;
+    let versions =
+        app.runtime.versions_for(&named.id).await.map_err(|error| named.problem(error))?;
     let urns = HandleUrns::of_worker(&named.component.id.to_string(), &named.id.name);
-    let (target, args) =
-        read_call(version.exports(), function, &parts.headers, body, &urns, app.max_body_bytes)
+    let (version, target, args) =
+        read_any_call(versions, function, &parts.headers, body, &urns, app.max_body_bytes)
             .await
             .map_err(|problem| named.problem(problem))?;
     let trace = names::trace_context(&parts.headers);
     if options.accept_only {
         let key = options.key.unwrap_or_else(|| random_uuid().to_string());
-        let call = Invocation { key: Some(key.clone()), target, args, trace };
+        let call = Invocation { key: Some(key.clone()), version, target, args, trace };
         let accepted = app.runtime.accept(&named.id, call, options.due).await;
         accepted.map_err(|error| named.problem(error).key(&key))?;
         return Ok(accepted_answer(&named, &key));
     }
-    let call = Invocation { key: options.key.clone(), target, args, trace };
+    let call = Invocation { key: options.key.clone(), version, target, args, trace };
     match app.runtime.invoke(&named.id, call).await {
         Ok(result) => Ok(result_answer(&result, &urns, options.answer)),
         Err(error) => {
@@ -145,7 +147,7 @@ async fn ephemeral_function(
         read_call(version.exports(), function, &parts.headers, body, &urns, app.max_body_bytes)
             .await?;
     let trace = names::trace_context(&parts.headers);
-    let call = Invocation { key: None, target, args, trace };
+    let call = Invocation { key: None, version: Arc::clone(&version), target, args, trace };
     let settings = WorkerSettings::default();
     let result = app.runtime.invoke_ephemeral(&version, call, settings).await?;
     let mut answer = result_answer(&result, &urns, options.answer);
@@ -210,6 +212,35 @@ fn prefers_async(headers: &HeaderMap) -> bool {
     preferences
         .flat_map(|value| value.split([',', ';']))
         .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+}
+
+/// As [`read_call`], for the first of the versions that has the function and takes the arguments:
+/// a call of what only a coming version has waits for it. The problem is that of the version that
+/// runs.
+async fn read_any_call(
+    versions: Versions,
+    function: &str,
+    headers: &HeaderMap,
+    body: Body,
+    urns: &HandleUrns,
+    limit: usize,
+) -> Result<(Arc<ComponentVersion>, Target, Vec<Value>), Problem> {
+    let Versions { current, coming } = versions;
+    if coming.is_empty() {
+        let read = read_call(current.exports(), function, headers, body, urns, limit).await;
+        return read.map(|(target, args)| (current, target, args));
+    }
+    let body = read_body(body, limit).await?;
+    let mut refused = None;
+    for version in std::iter::once(current).chain(coming) {
+        let body = Body::from(body.clone());
+        match read_call(version.exports(), function, headers, body, urns, limit).await {
+            Ok((target, args)) => return Ok((version, target, args)),
+            Err(problem) => drop(refused.get_or_insert(problem)),
+        }
+    }
+    let nothing = || Problem::new(Code::FunctionNotFound, "the worker has no version");
+    Err(refused.unwrap_or_else(nothing))
 }
 
 /// Finds the function and reads its arguments. Nothing has happened to the worker when it fails.

@@ -10,8 +10,8 @@ use super::app::App;
 use super::problem::{Code, Problem};
 use super::{
     component_routes, history_routes, incoming_routes, invocation_routes, invoke_routes,
-    log_routes, openapi, oplog_routes, promise_routes, service_routes, worker_listing,
-    worker_routes,
+    log_routes, openapi, oplog_routes, promise_routes, service_routes, update_routes,
+    worker_listing, worker_routes,
 };
 
 /// A method on a path, and what answers it.
@@ -63,6 +63,7 @@ fn routes() -> Vec<Route> {
         route("get", component!("/versions/{version}"), get(component_routes::get_version)),
         route("get", component!("/versions/{version}/wasm"), get(component_routes::get_wasm)),
         route("get", component!("/openapi.json"), get(openapi::of_component)),
+        route("post", component!("/check-update"), post(update_routes::check)),
         route("post", component!("/invoke"), post(invoke_routes::invoke_ephemeral_named)),
         route("post", component!("/invoke/{*function}"), post(invoke_routes::invoke_ephemeral)),
         route("get", "/v1/workers", get(worker_listing::list)),
@@ -78,6 +79,7 @@ fn routes() -> Vec<Route> {
         route("post", worker!("/crash"), post(worker_routes::crash)),
         route("post", worker!("/revert"), post(history_routes::revert)),
         route("post", worker!("/fork"), post(history_routes::fork)),
+        route("post", worker!("/update"), post(update_routes::update)),
         route("get", worker!("/oplog"), get(oplog_routes::list)),
         route("get", worker!("/logs"), get(log_routes::read)),
         route("get", promise!(""), get(promise_routes::get)),

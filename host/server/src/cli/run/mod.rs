@@ -114,7 +114,7 @@ async fn run_in(
     let mut printer =
         Printer::open(Arc::clone(runtime), worker.clone(), &arguments.data_dir).await?;
     let outcome = tokio::select! {
-        outcome = runtime.invoke(&worker, invocation(target)) => outcome,
+        outcome = runtime.invoke(&worker, invocation(&version, target)) => outcome,
         broken = printer.follow() => return Err(broken),
         signal = stop_signal() => return signal.map(|()| Ending::Stopped),
     };
@@ -149,8 +149,9 @@ async fn prepare(
     }
 }
 
-fn invocation(target: Target) -> Invocation {
-    Invocation { key: Some(KEY.to_owned()), target, args: Vec::new(), trace: None }
+fn invocation(version: &Arc<ComponentVersion>, target: Target) -> Invocation {
+    let (key, version) = (Some(KEY.to_owned()), Arc::clone(version));
+    Invocation { key, version, target, args: Vec::new(), trace: None }
 }
 
 async fn forget(runtime: &Runtime, worker: &WorkerId) -> Result<(), WorkerError> {

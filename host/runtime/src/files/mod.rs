@@ -72,7 +72,6 @@ impl FilesRoot {
     ///
     /// # Errors
     /// When the directory is there and can't be removed.
-    #[expect(clippy::disallowed_methods, reason = "this module owns the files of workers")]
     pub(crate) fn remove(&self, worker: &WorkerId) -> io::Result<()> {
         remove_if_there(&self.directory_of(worker))
     }

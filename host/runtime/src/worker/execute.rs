@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::{Divergence, FailureKind, Timestamp};
+use everlog_oplog::{Divergence, FailureKind, Index, Timestamp};
 use everlog_store::StoreError;
 use tokio::sync::mpsc;
 use wasmtime::{Trap, WasmBacktrace};

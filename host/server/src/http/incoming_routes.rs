@@ -65,8 +65,14 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let key = names::idempotency_key(&parts.headers)?;
     let named = Named::find(app, component, worker)?;
-    let version = app.runtime.version_for(&named.id).await.map_err(|error| named.problem(error))?;
-    let Some(target) = version.exports().http_handler() else {
+    let versions =
+        app.runtime.versions_for(&named.id).await.map_err(|error| named.problem(error))?;
+    // One that only a coming version has waits for the update.
+    let mut versions = std::iter::once(versions.current).chain(versions.coming);
+    let handler = versions.find_map(|version| {
+        version.exports().http_handler().map(|target| (Arc::clone(&version), target))
+    });
+    let Some((version, target)) = handler else {
         let detail = format!(
             "component {} does not export wasi:http/incoming-handler, so it answers no requests",
             named.component.name
@@ -76,7 +82,8 @@ async fn answer(
     let body = read_body(body, app.max_body_bytes).await?;
     let request = request_of(&parts, body.to_vec(), app.guard.wants_tokens());
     let trace = names::trace_context(&parts.headers);
-    let call = Invocation { key: key.clone(), target, args: request.to_arguments(), trace };
+    let args = request.to_arguments();
+    let call = Invocation { key: key.clone(), version, target, args, trace };
     let answered = app.runtime.invoke(&named.id, call).await.map_err(|error| {
         let problem = named.problem(error);
         match key {

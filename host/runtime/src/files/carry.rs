@@ -1,12 +1,12 @@
 //! Taking a worker's files along where its replay will not make them again.
 
-use std::fs::{File, FileTimes};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bincode::{Decode, Encode};
+use fs_set_times::SystemTimeSpec;
 
 use super::{ENTRY_BYTES, WorkerFiles};
 
@@ -135,13 +135,10 @@ impl SavedFile {
         }
     }
 
+    /// Sets the times of the entry itself, also where it is a link.
     fn date(&self, root: &Path) -> io::Result<()> {
-        if matches!(self.kind, Kind::Link(_)) {
-            return Ok(());
-        }
-        let time = UNIX_EPOCH + Duration::from_nanos(self.modified);
-        let times = FileTimes::new().set_accessed(time).set_modified(time);
-        File::open(root.join(&self.path))?.set_times(times)
+        let time = || SystemTimeSpec::Absolute(UNIX_EPOCH + Duration::from_nanos(self.modified));
+        fs_set_times::set_symlink_times(root.join(&self.path), Some(time()), Some(time()))
     }
 }
 
@@ -201,7 +198,7 @@ mod tests {
         let error = files.save().await.unwrap_err().to_string();
         assert!(error.contains("several names"), "{error}");
         std::fs::remove_file(files.path().join("two")).unwrap();
-        File::create(files.path().join("big")).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        std::fs::File::create(files.path().join("big")).unwrap().set_len(MAX_BYTES + 1).unwrap();
         let error = files.save().await.unwrap_err().to_string();
         assert!(error.contains("at most") || error.contains("most that"), "{error}");
     }

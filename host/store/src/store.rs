@@ -95,6 +95,23 @@ pub trait Store: Send + Sync + 'static {
     /// buffer.
     fn submit(&self, batch: Batch, done: Done);
 
+    /// [`Store::submit`] in two steps, for a caller that holds locks: this one queues the batch in
+    /// its place, and a [`Store::wake`] or [`Store::drive`] has to follow.
+    fn enqueue(&self, batch: Batch, done: Done) {
+        self.submit(batch, done);
+    }
+
+    /// Sees to it that what was queued by [`Store::enqueue`] becomes durable, and does not wait.
+    fn wake(&self) {}
+
+    /// [`Store::wake`] for a caller that has nothing to do before the batch is durable: if storing
+    /// it takes no longer than handing it to another thread, it is stored here, within less than a
+    /// millisecond as a rule, and `done` is called on this thread. Nothing that it needs may be
+    /// locked.
+    fn drive(&self) {
+        self.wake();
+    }
+
     /// The records of `worker`'s oplog that hold entries with an index of at least `from`, in
     /// order; so the first one may start before `from`. Stops before the record that would take the
     /// sum of bytes above `limit_bytes`, but returns at least one record if there is any. Empty at
@@ -170,7 +187,8 @@ pub trait Store: Send + Sync + 'static {
 pub async fn commit(store: &dyn Store, batch: Batch) -> Result<(), StoreError> {
     let (sender, receiver) = oneshot::channel();
     // A caller that no longer waits is fine: the batch is stored all the same.
-    store.submit(batch, Box::new(move |outcome| drop(sender.send(outcome))));
+    store.enqueue(batch, Box::new(move |outcome| drop(sender.send(outcome))));
+    store.drive();
     receiver.await.unwrap_or(Err(StoreError::Closed))
 }
 

@@ -171,7 +171,9 @@ fn copy(from: &Path, to: &Path) {
 
 fn damage(file: &Path, random: &mut StdRng) -> Damage {
     let mut bytes = fs::read(file).unwrap();
-    let length = bytes.len() as u64;
+    // The space that a journal takes ahead is blank: damage in there is harmless, and no test.
+    let blank = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let length = (bytes.len() - blank).max(1) as u64;
     if random.random_ratio(1, 4) {
         let length = random.random_range(0..length);
         fs::write(file, &bytes[..length as usize]).unwrap();

@@ -85,20 +85,27 @@ pub fn write_call(request: &mut Vec<u8>, path: &str, key: &str, body: &str) {
 
 /// A kept connection with one request at a time.
 #[derive(Debug)]
-struct Connection {
+pub struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(port: u16) -> Self {
+    /// Connects to the server on this port.
+    ///
+    /// # Panics
+    /// If nobody listens.
+    pub async fn open(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server listens");
         stream.set_nodelay(true).expect("a TCP socket takes no-delay");
         Self { stream, answer: Vec::with_capacity(4_096) }
     }
 
     /// Sends a request and reads the answer to its end.
-    async fn exchange(&mut self, request: &[u8]) {
+    ///
+    /// # Panics
+    /// If the answer is not 200, or the connection breaks.
+    pub async fn exchange(&mut self, request: &[u8]) {
         self.stream.write_all(request).await.expect("the connection holds");
         self.answer.clear();
         while !is_complete(&self.answer) {

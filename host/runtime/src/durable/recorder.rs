@@ -136,6 +136,13 @@ impl Recorder {
         }
     }
 
+    /// [`Recorder::flush_with`] for a caller with nothing to do before the batch is durable: where storing it is as
+    /// quick as waking somebody to do so, it is stored on this thread, and `done` called, before this returns.
+    pub(crate) fn commit_with(&self, changes: Vec<Change>, done: Flushed) {
+        self.enqueue(self.lock(), Batch { changes, ..Batch::default() }, Some(done));
+        self.store.drive();
+    }
+
     /// Hands over the buffered tail together with record changes as one atomic batch; `done` hears of its end.
     ///
     /// Batches of one worker become durable in the order of these calls.
@@ -144,7 +151,7 @@ impl Recorder {
     }
 
     /// Lets `act` record something, and hands it over with everything before it and with what is in `batch` already, as
-    /// one atomic batch; `done` hears of its end.
+    /// one atomic batch; `done` hears of its end. To be [driven](Self::drive).
     pub(crate) fn record_with<R>(
         &self,
         act: impl FnOnce(&mut Journal, Timestamp) -> R,
@@ -154,8 +161,14 @@ impl Recorder {
         let now = clock::now();
         let mut inner = self.lock();
         let recorded = act(&mut inner.journal, now);
-        self.submit(inner, batch, Some(done));
+        self.enqueue(inner, batch, Some(done));
         recorded
+    }
+
+    /// Sees to it that what was recorded by [`Recorder::record_with`] is stored: on this thread if `awaited` and that
+    /// is quick.
+    pub(crate) fn drive(&self, awaited: bool) {
+        if awaited { self.store.drive() } else { self.store.wake() }
     }
 
     /// The output gate: returns once everything recorded so far is durable.
@@ -167,7 +180,8 @@ impl Recorder {
             let inner = self.lock();
             let last = inner.journal.last_index();
             if inner.journal.has_tail() {
-                self.submit(inner, Batch::default(), None);
+                self.enqueue(inner, Batch::default(), None);
+                self.store.drive();
             }
             last
         };
@@ -195,7 +209,13 @@ impl Recorder {
         Ok(self.store.wait_replicas(count).await?)
     }
 
-    fn submit(&self, mut inner: MutexGuard<'_, Inner>, mut batch: Batch, done: Option<Flushed>) {
+    fn submit(&self, inner: MutexGuard<'_, Inner>, batch: Batch, done: Option<Flushed>) {
+        self.enqueue(inner, batch, done);
+        self.store.wake();
+    }
+
+    /// Queues the tail and `batch`; the store has to be told to go on.
+    fn enqueue(&self, mut inner: MutexGuard<'_, Inner>, mut batch: Batch, done: Option<Flushed>) {
         let mut last = None;
         if let Some(tail) = inner.journal.take_tail() {
             last = Some(tail.last);
@@ -211,7 +231,7 @@ impl Recorder {
         self.move_wake(&mut inner, &mut batch.changes);
         let durable = Arc::clone(&self.durable);
         // The lock is held until the batch is in the store's queue: that keeps the batches of a worker in order.
-        self.store.submit(
+        self.store.enqueue(
             batch,
             Box::new(move |result| {
                 durable.send_if_modified(|durable| advance(durable, last, &result));

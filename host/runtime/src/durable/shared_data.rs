@@ -80,6 +80,7 @@ impl WorkerState {
         });
         let leave = |journal: &mut Journal, now| journal.leave(ticket, outcome, now);
         let durability = self.recorder.record_with(leave, batch, done);
+        self.recorder.drive(!recorded || durability == Durability::Await);
         if !recorded {
             // Without an entry no gate waits for it, so a later read could miss it.
             if let Ok(result) = storing.await {

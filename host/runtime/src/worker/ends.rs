@@ -117,12 +117,15 @@ impl Task {
             self.front.desk.unsettled(index, current.key.clone());
         }
         let result = InvocationResult { key: current.key, index, value, ty };
-        recorder.flush_with(
-            vec![change],
-            Box::new(move |stored| {
-                answer(current.callers, &stored.map(|()| result).map_err(InvokeError::from));
-            }),
-        );
+        let done = Box::new(move |stored: Result<(), StoreError>| {
+            answer(current.callers, &stored.map(|()| result).map_err(InvokeError::from));
+        });
+        if self.front.desk.waiting() == 0 && self.mailbox.is_empty() {
+            recorder.commit_with(vec![change], done);
+        } else {
+            // The next one runs while this one's entries are on their way to the disk.
+            recorder.flush_with(vec![change], done);
+        }
     }
 
     /// Records a failure, and decides between another attempt and the end.

@@ -177,6 +177,10 @@ impl Sink for GroupWriter {
         tails.chain(deleted).for_each(|(worker, last)| self.heads.set(worker, last, 1));
         self.marks.roll(group, &mut self.writer).map_err(|error| describe(&error))
     }
+
+    fn is_congested(&self) -> bool {
+        self.tables.is_congested()
+    }
 }
 
 impl Group {

@@ -81,7 +81,7 @@ impl EmbeddedOptions {
 pub struct EmbeddedStore {
     // In the order in which they are dropped: no write after the tables are closed, and all of it
     // before the directory is free for somebody else.
-    committer: Committer,
+    committer: Committer<GroupWriter>,
     tables: Tables,
     blobs: Arc<Blobs>,
     _lock: DirectoryLock,
@@ -148,6 +148,18 @@ fn recover(options: &EmbeddedOptions) -> Result<GroupWriter, StoreError> {
 impl Store for EmbeddedStore {
     fn submit(&self, batch: Batch, done: Done) {
         self.committer.submit(batch, done);
+    }
+
+    fn enqueue(&self, batch: Batch, done: Done) {
+        self.committer.enqueue(batch, done);
+    }
+
+    fn wake(&self) {
+        self.committer.wake();
+    }
+
+    fn drive(&self) {
+        self.committer.drive();
     }
 
     fn read_log(

@@ -1,5 +1,6 @@
 //! The committer with sinks that fail in chosen ways.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
@@ -10,10 +11,12 @@ struct Scripted {
     outcomes: Receiver<Result<(), String>>,
     groups: Sender<usize>,
     accepted: usize,
+    congested: Arc<AtomicBool>,
 }
 
 struct Script {
-    committer: Committer,
+    committer: Committer<Scripted>,
+    congested: Arc<AtomicBool>,
     outcomes: Sender<Result<(), String>>,
     groups: Receiver<usize>,
 }
@@ -34,13 +37,23 @@ impl Sink for Scripted {
         self.groups.send(std::mem::take(&mut self.accepted)).unwrap();
         self.outcomes.recv().expect("a sink without a script panics")
     }
+
+    fn is_congested(&self) -> bool {
+        self.congested.load(Ordering::SeqCst)
+    }
 }
 
 fn script() -> Script {
     let (outcomes, sink_outcomes) = channel();
     let (sink_groups, groups) = channel();
-    let sink = Scripted { outcomes: sink_outcomes, groups: sink_groups, accepted: 0 };
-    Script { committer: Committer::start(sink).unwrap(), outcomes, groups }
+    let congested = Arc::new(AtomicBool::new(false));
+    let sink = Scripted {
+        outcomes: sink_outcomes,
+        groups: sink_groups,
+        accepted: 0,
+        congested: Arc::clone(&congested),
+    };
+    Script { committer: Committer::start(sink).unwrap(), congested, outcomes, groups }
 }
 
 fn worker() -> WorkerKey {
@@ -53,7 +66,7 @@ fn batch(bytes: usize) -> Batch {
 
 type Answers = Receiver<(u32, Result<(), StoreError>)>;
 
-fn submit_numbered(committer: &Committer, batches: Vec<Batch>) -> Answers {
+fn submit_numbered(committer: &Committer<Scripted>, batches: Vec<Batch>) -> Answers {
     let (sender, answers) = channel();
     for (number, batch) in (0..).zip(batches) {
         let sender = sender.clone();
@@ -175,4 +188,79 @@ fn closing_commits_what_was_submitted() {
     }
     drop(script.committer);
     assert_eq!(answers.iter().filter(|(_, outcome)| outcome.is_ok()).count(), 2);
+}
+
+/// Commits one batch by `drive` and says on which thread it was answered.
+fn driven(script: &Script) -> ThreadId {
+    let (sender, answer) = channel();
+    let done = move |outcome: Result<(), StoreError>| {
+        outcome.unwrap();
+        sender.send(thread::current().id()).unwrap();
+    };
+    script.outcomes.send(Ok(())).unwrap();
+    script.committer.enqueue(batch(1), Box::new(done));
+    script.committer.drive();
+    let thread = answer.recv().unwrap();
+    script.groups.recv().unwrap();
+    thread
+}
+
+/// Puts what recent commits were like to what a test needs; clocks decide nothing here.
+fn set_pace(script: &Script, commit: Duration, taken: usize) {
+    // After an answer the thread that gave it still has the sink for a moment.
+    let _sink = script.committer.shared.sink.lock().unwrap();
+    script.committer.shared.lock().pace = Pace { commit: Some(commit), taken };
+}
+
+#[test]
+fn who_is_alone_on_a_quick_disk_commits_on_its_own_thread() {
+    let script = script();
+    let own = thread::current().id();
+    assert_ne!(driven(&script), own, "of an unknown disk it is not known that it is quick");
+    set_pace(&script, DRIVEN_COMMIT / 2, 1);
+    assert_eq!(driven(&script), own);
+    set_pace(&script, DRIVEN_COMMIT * 2, 1);
+    assert_ne!(driven(&script), own, "the disk is slow");
+    set_pace(&script, DRIVEN_COMMIT / 2, 2);
+    assert_ne!(driven(&script), own, "others are about");
+    set_pace(&script, DRIVEN_COMMIT / 2, 1);
+    script.congested.store(true, Ordering::SeqCst);
+    assert_ne!(driven(&script), own, "the sink would wait for its files");
+}
+
+#[test]
+fn a_driven_commit_that_fails_poisons_and_answers_everybody() {
+    let script = script();
+    set_pace(&script, Duration::ZERO, 1);
+    let (sender, answers) = channel();
+    for outcome in [Err("the disk is on fire".to_owned()), Ok(())] {
+        script.outcomes.send(outcome).unwrap();
+        let sender = sender.clone();
+        script.committer.enqueue(batch(1), Box::new(move |outcome| sender.send(outcome).unwrap()));
+        script.committer.drive();
+    }
+    drop(sender);
+    let errors: Vec<_> = answers.iter().map(|outcome| outcome.unwrap_err().to_string()).collect();
+    assert!(errors.len() == 2 && errors.iter().all(|error| error.contains("on fire")));
+    assert_eq!(script.groups.try_iter().collect::<Vec<_>>(), [1], "nothing follows the failure");
+}
+
+#[test]
+fn what_a_callback_of_a_driven_commit_submits_is_committed() {
+    let script = script();
+    set_pace(&script, Duration::ZERO, 1);
+    let Script { committer, outcomes, groups: _groups, .. } = script;
+    let committer = Arc::new(committer);
+    outcomes.send(Ok(())).unwrap();
+    outcomes.send(Ok(())).unwrap();
+    let (sender, answer) = channel();
+    let inner = Arc::clone(&committer);
+    let done = move |_| {
+        let done = move |outcome| sender.send(outcome).unwrap();
+        inner.enqueue(batch(1), Box::new(done));
+        inner.drive();
+    };
+    committer.enqueue(batch(1), Box::new(done));
+    committer.drive();
+    answer.recv().unwrap().unwrap();
 }

@@ -96,6 +96,11 @@ impl Segment<'_> {
         (block.0.offset == at as u64).then_some(block)
     }
 
+    /// Whether nothing was written at `from` or behind it.
+    fn is_blank(&self, from: usize) -> bool {
+        self.bytes.get(from..).unwrap_or_default().iter().all(|byte| *byte == 0)
+    }
+
     /// Where the next block behind `at` begins.
     fn next_block(&self, at: usize) -> Option<usize> {
         let mut from = at + 1;
@@ -125,6 +130,7 @@ impl Recovered {
                         at = next;
                         continue;
                     }
+                    None if segment.is_blank(at) => return,
                     // Torn, or damaged: then the marks miss a group.
                     None => return self.cut(segment, at),
                 }
@@ -132,7 +138,7 @@ impl Recovered {
             let (items, damaged) = read_items(segment, at, &head, keys);
             let end = at + head.block_bytes();
             let is_unfinished = segment.is_last
-                && end >= segment.bytes.len()
+                && segment.is_blank(end)
                 && !damaged.is_empty()
                 && head.number > segment.acknowledged;
             if is_unfinished {

@@ -26,6 +26,14 @@ fn segment(directory: &Path) -> Vec<u64> {
     ends.collect()
 }
 
+/// The segment without the space behind its groups.
+#[expect(clippy::disallowed_methods, reason = "damages files on purpose")]
+fn written(path: &Path, ends: &[u64]) -> Vec<u8> {
+    let mut bytes = fs::read(path).unwrap();
+    bytes.truncate(*ends.last().unwrap() as usize);
+    bytes
+}
+
 struct Outcome {
     recovered: Recovered,
     groups: Vec<u64>,
@@ -63,19 +71,37 @@ fn a_torn_end_is_cut_off() {
     let directory = tempfile::tempdir().unwrap();
     let ends = segment(directory.path());
     let path = directory.path().join("7.journal");
-    let whole = fs::read(&path).unwrap();
-    for length in 0..whole.len() {
-        fs::write(&path, &whole[..length]).unwrap();
+    let written = written(&path, &ends);
+    for (length, blank) in (0..written.len()).flat_map(|length| [(length, 0), (length, 999)]) {
+        fs::write(&path, [&written[..length], &vec![0; blank]].concat()).unwrap();
         let finished = ends.iter().filter(|end| **end <= length as u64).count() as u64;
         let Outcome { recovered, groups, damaged } = outcome(directory.path(), finished);
-        assert!(groups.into_iter().eq(1..=finished), "length {length}");
+        assert!(groups.into_iter().eq(1..=finished), "length {length}, and {blank}");
         assert!(damaged.is_empty() && recovered.gaps.is_empty());
+        let end = finished.checked_sub(1).map_or(0, |last| ends[last as usize]);
+        let torn = written[end as usize..length].iter().any(|byte| *byte != 0);
+        assert_eq!(recovered.cut.is_some(), torn, "length {length}, and {blank}");
         if let Some(cut) = recovered.cut {
             cut.apply().unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().len(), end);
         }
-        let kept = fs::metadata(&path).unwrap().len();
-        assert_eq!(kept, finished.checked_sub(1).map_or(0, |last| ends[last as usize]));
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "damages files on purpose")]
+fn space_is_taken_ahead_and_its_damage_is_harmless() {
+    let directory = tempfile::tempdir().unwrap();
+    let ends = segment(directory.path());
+    let path = directory.path().join("7.journal");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = written(&path, &ends).len();
+    assert!(bytes.len() > end && bytes[end..].iter().all(|byte| *byte == 0));
+    bytes[end + 10] = 1;
+    fs::write(&path, bytes).unwrap();
+    let Outcome { recovered, groups, damaged } = outcome(directory.path(), GROUPS);
+    assert_eq!(groups, [1, 2, 3, 4]);
+    assert!(damaged.is_empty() && recovered.gaps.is_empty());
 }
 
 #[test]
@@ -84,7 +110,7 @@ fn a_flipped_bit_damages_a_value_or_shows_as_a_gap() {
     let directory = tempfile::tempdir().unwrap();
     let ends = segment(directory.path());
     let path = directory.path().join("7.journal");
-    let whole = fs::read(&path).unwrap();
+    let whole = written(&path, &ends);
     for bit in 0..whole.len() * 8 {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);

@@ -23,6 +23,7 @@ pub mod histories;
 pub mod outside;
 pub mod peer;
 pub mod process;
+pub mod redis;
 pub mod reply;
 pub mod seed;
 pub mod server;

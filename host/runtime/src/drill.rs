@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use everlog_oplog::{Codec, Index};
 use everlog_store::{
-    Append, Batch, Digest, Done, Health, KeyRange, LogRecord, Order, Space, Store, StoreError,
-    WorkerKey,
+    Append, Batch, Digest, Done, Health, KeyRange, LogRecord, Order, Replication, Space, Store,
+    StoreError, WorkerKey,
 };
 use futures::future::BoxFuture;
 
@@ -104,8 +104,8 @@ impl Store for StopAfter {
         self.store.health()
     }
 
-    fn replicas(&self) -> u32 {
-        self.store.replicas()
+    fn replication(&self) -> Replication {
+        self.store.replication()
     }
 
     fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -472,5 +472,5 @@ pub async fn an_engine_without_trouble_says_so(store: Arc<dyn Store>) {
     store_all(&*store, vec![appends(vec![append("mary", 1, 1)])]).await;
     assert_eq!(store.health(), Health::Ok);
     // More than there are means all of them.
-    store.wait_replicas(store.replicas() + 1).await.expect("replicas follow");
+    store.wait_replicas(store.replication().replicas + 1).await.expect("replicas follow");
 }

@@ -136,6 +136,41 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
 
+    /// A store on another machine cannot be reached or used.
+    #[error("the store at {address} cannot be used: {reason}")]
+    Unavailable {
+        /// Where it is, without secrets.
+        address: String,
+        /// Why not.
+        reason: String,
+    },
+
+    /// Another server uses the data.
+    #[error(
+        "{place} is in use by {holder}; stop that server, or choose another place or prefix for \
+         this one"
+    )]
+    Taken {
+        /// Where the data is.
+        place: String,
+        /// Who uses it.
+        holder: String,
+    },
+
+    /// Another server took over, so this one may not write any more.
+    #[error(
+        "{place} belongs to {holder} now, so session {session} stores nothing any more; stop one \
+         of the two servers, then start the other again"
+    )]
+    Fenced {
+        /// Where the data is.
+        place: String,
+        /// Who may write now.
+        holder: String,
+        /// Who may not.
+        session: u64,
+    },
+
     /// The store was closed before the batch was stored.
     #[error("the store is closed; the batch was not stored")]
     Closed,

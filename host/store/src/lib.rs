@@ -9,6 +9,7 @@
 //! - [`Store::submit`]: hands a batch over; its callback runs once the batch is durable. Batches
 //!   that wait together share one sync.
 //! - [`EmbeddedStore`]: the engine inside the process, for one node.
+//! - [`RedisStore`]: the engine on a Redis server.
 //!
 //! This crate owns the file system of the state directory; nothing else in the workspace opens
 //! files there.
@@ -22,12 +23,14 @@ mod worker_key;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod embedded;
+pub mod redis;
 
 pub use batch::{Append, Batch, Change, Expectation, MAX_BATCH_BYTES, MAX_RECORD_KEY_BYTES, Space};
 pub use digest::{Digest, ParseDigestError};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use error::StoreError;
+pub use redis::{RedisOptions, RedisStore};
 pub use store::{
-    Done, Health, KeyRange, KeyValue, LogRecord, MAX_BLOB_BYTES, Order, Store, commit,
+    Done, Health, KeyRange, KeyValue, LogRecord, MAX_BLOB_BYTES, Order, Replication, Store, commit,
 };
 pub use worker_key::{MAX_WORKER_KEY_BYTES, WorkerKey};

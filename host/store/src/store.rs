@@ -78,6 +78,21 @@ pub enum Health {
         /// What failed.
         reason: String,
     },
+    /// It cannot be reached now. Batches wait, and are stored once it can.
+    Unreachable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Who has a copy of what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replication {
+    /// How many replicas receive each batch beside the primary; 0 for an engine without
+    /// replication.
+    pub replicas: u32,
+    /// How many bytes the slowest of them is behind.
+    pub lag_bytes: u64,
 }
 
 /// What an engine does. All of it is checked by the conformance suite.
@@ -168,12 +183,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether batches are still accepted, and why not. Cheap; for `/readyz`.
     fn health(&self) -> Health;
 
-    /// How many replicas receive each batch beside the primary; 0 for an engine without
-    /// replication.
-    fn replicas(&self) -> u32;
+    /// Which replicas there are, as far as is known. Cheap; for metrics.
+    fn replication(&self) -> Replication;
 
-    /// Waits until everything acknowledged so far is on min(`count`, [`Store::replicas`]) replicas;
-    /// with 0 replicas it resolves at once.
+    /// Waits until everything acknowledged so far is on `count` replicas, or on all there are if
+    /// they are fewer, then; without replicas it resolves at once. Dropping the future ends the
+    /// wait.
     ///
     /// # Errors
     /// [`StoreError::Poisoned`] if the store was poisoned meanwhile.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::StoreError;
 
 /// Makes a [`StoreError::Io`] of what failed while `operation` was tried on `path`.
-pub(super) fn io_error(
+pub(crate) fn io_error(
     operation: &'static str,
     path: &Path,
 ) -> impl FnOnce(io::Error) -> StoreError {
@@ -18,7 +18,7 @@ pub(super) fn io_error(
 
 /// Creates `directory` and its parents, and makes the entry in its parent durable.
 #[expect(clippy::disallowed_methods, reason = "host/store owns the state directory")]
-pub(super) fn create_directory(directory: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_directory(directory: &Path) -> Result<(), StoreError> {
     if directory.is_dir() {
         return Ok(());
     }

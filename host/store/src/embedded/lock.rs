@@ -10,7 +10,7 @@ const HOLDER_BYTES: u64 = 64;
 
 /// Keeps a second process out of a state directory, for as long as it lives. The operating system
 /// releases the lock when the process ends, however it ends.
-pub(super) struct DirectoryLock {
+pub(crate) struct DirectoryLock {
     _file: File,
 }
 
@@ -20,7 +20,7 @@ impl DirectoryLock {
     /// # Errors
     /// [`StoreError::Locked`] with the process that holds it.
     #[expect(clippy::disallowed_methods, reason = "host/store owns the state directory")]
-    pub(super) fn acquire(directory: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn acquire(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("lock");
         // Not truncated on opening: until the lock is ours the text belongs to its holder.
         let mut file = OpenOptions::new()

@@ -35,13 +35,13 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
-use crate::store::{Done, Health, KeyRange, KeyValue, LogRecord, Order};
+use crate::store::{Done, Health, KeyRange, KeyValue, LogRecord, Order, Replication};
 use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
 use blobs::Blobs;
 use committer::Committer;
-use files::{create_directory, io_error};
+pub(crate) use files::{create_directory, io_error};
 use group::GroupWriter;
-use lock::DirectoryLock;
+pub(crate) use lock::DirectoryLock;
 use marks::{Account, Loss, Marks};
 use tables::Tables;
 
@@ -217,8 +217,8 @@ impl Store for EmbeddedStore {
         }
     }
 
-    fn replicas(&self) -> u32 {
-        0
+    fn replication(&self) -> Replication {
+        Replication::default()
     }
 
     fn wait_replicas(&self, _count: u32) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,0 +1,377 @@
+//! The engine on a Redis server (7.0 or later), for state that outlives a machine.
+//!
+//! ```text
+//! <prefix>log:<worker>      an oplog: a stream whose ids are <last>-<first>, each a record
+//!         records:<space>   values of a space by key: a hash
+//!         keys:<space>      its keys in order: a sorted set, all scores 0
+//!         blob:<digest>     a blob
+//!         fence:store       the session that may write
+//!         writer:<session>  how far a session came, and which batches were refused
+//!         lease:store       the node whose server is alive
+//!         sessions, nodes   counters that numbers are drawn from
+//!         format            which format all this has
+//! ```
+//! Code map, in the order of a write: `committer` (who waits, pipelines, trouble) → `encode` →
+//! `commit.lua` → `reply`. `session` is the right to write, `link` what connections and errors are,
+//! `reader` everything that may be asked twice, `watch` looks after lease and replicas.
+
+mod committer;
+mod encode;
+mod link;
+mod node;
+mod reader;
+mod reply;
+mod server;
+mod session;
+mod state;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, FutureExt as _};
+use redis::{Cmd, Value};
+
+use crate::embedded::DirectoryLock;
+use crate::store::{
+    Done, Health, KeyRange, KeyValue, LogRecord, MAX_BLOB_BYTES, Order, Replication,
+};
+use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
+use committer::{Committer, Queue};
+use link::Link;
+use reader::Reader;
+use session::{Session, script};
+use state::State;
+
+/// How long dropping the store waits for a server that does not answer.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
+
+/// How to open a [`RedisStore`].
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://[user:password@]host[:port][/database]`.
+    pub url: String,
+    /// What every key begins with, so that several stores may be in one database.
+    pub prefix: String,
+    /// A directory of this machine that says which node it is, and is locked.
+    pub directory: PathBuf,
+}
+
+impl RedisOptions {
+    /// The usual options: keys begin with `everlog:`.
+    pub fn new(url: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
+        Self { url: url.into(), prefix: "everlog:".to_owned(), directory: directory.into() }
+    }
+}
+
+/// A [`Store`] on a Redis server. One server at a time may use it: it holds a lease, and a fence
+/// keeps out whoever lost it.
+///
+/// Dropping it commits what was submitted and waits for it, within limits.
+pub struct RedisStore {
+    queue: Arc<Queue>,
+    state: Arc<State>,
+    reader: Arc<Reader>,
+    /// Blobs are large, and nobody else shall wait behind them.
+    blobs: Arc<Reader>,
+    prefix: String,
+    /// Closed when the committing thread has ended.
+    ended: Mutex<mpsc::Receiver<()>>,
+    _lock: DirectoryLock,
+}
+
+/// What the committing thread has made ready.
+struct Opened {
+    queue: Arc<Queue>,
+    state: Arc<State>,
+    reader: Arc<Reader>,
+    blobs: Arc<Reader>,
+}
+
+impl RedisStore {
+    /// Connects, takes the lease and the fence. Waits a few seconds for a lease of another node.
+    ///
+    /// # Errors
+    /// - [`StoreError::Unavailable`]: no Redis server answers there, or it cannot be used.
+    /// - [`StoreError::Taken`]: another server uses the data.
+    /// - [`StoreError::Format`]: it was written by another version.
+    /// - [`StoreError::Locked`], [`StoreError::Io`]: the directory.
+    pub async fn open(options: &RedisOptions) -> Result<Self, StoreError> {
+        let link = Link::new(&options.url)?;
+        let lock = node::lock(&options.directory)?;
+        let (opened_sender, opened) = oneshot::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let options = options.clone();
+        let prefix = options.prefix.clone();
+        let started = thread::Builder::new().name("store-redis".into()).spawn(move || {
+            run(link, &options, opened_sender);
+            drop(end);
+        });
+        started.map_err(|error| StoreError::Poisoned { reason: error.to_string() })?;
+        let Opened { queue, state, reader, blobs } =
+            opened.await.unwrap_or(Err(StoreError::Closed))?;
+        let ended = Mutex::new(ended);
+        Ok(Self { queue, state, reader, blobs, prefix, ended, _lock: lock })
+    }
+
+    fn log_key(&self, worker: &WorkerKey) -> Vec<u8> {
+        [self.prefix.as_bytes(), b"log:", worker.as_bytes()].concat()
+    }
+
+    fn key(&self, kind: &str, name: impl std::fmt::Display) -> String {
+        format!("{}{kind}:{name}", self.prefix)
+    }
+}
+
+/// The committing thread: opens, then commits until the store is closed or poisoned.
+fn run(link: Link, options: &RedisOptions, opened: oneshot::Sender<Result<Opened, StoreError>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // If nobody waits for the answer there is nothing to do either.
+            let reason = format!("cannot start the asynchronous runtime: {error}");
+            drop(opened.send(Err(StoreError::Poisoned { reason })));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let session = match begin(&link, options).await {
+            Ok(session) => session,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        let handle = tokio::runtime::Handle::current();
+        let (queue, state) = (Arc::new(Queue::default()), Arc::new(State::default()));
+        let reader = Reader::new(link.clone(), handle.clone());
+        let blobs = Reader::new(link.clone(), handle);
+        let committer =
+            Committer::new(Arc::clone(&queue), Arc::clone(&state), link.clone(), session.clone());
+        let watch = watch::Watch::new(link, session, Arc::clone(&state), Arc::clone(&reader));
+        // Once, so that it is known from the beginning what there is.
+        watch.look().await;
+        if opened.send(Ok(Opened { queue, state, reader, blobs })).is_err() {
+            return;
+        }
+        tokio::select! {
+            () = committer.run() => {}
+            () = watch.run() => {}
+        }
+    });
+}
+
+async fn begin(link: &Link, options: &RedisOptions) -> Result<Session, StoreError> {
+    let mut connection = server::connect(link).await?;
+    server::examine(link, &mut connection).await?;
+    let node = node::number(link, &mut connection, &options.prefix, &options.directory).await?;
+    Session::open(link, &mut connection, &options.prefix, &node).await
+}
+
+impl Store for RedisStore {
+    fn submit(&self, batch: Batch, done: Done) {
+        self.queue.submit(batch, done);
+    }
+
+    fn read_log(
+        &self,
+        worker: &WorkerKey,
+        from: u64,
+        limit_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<LogRecord>, StoreError>> {
+        let (from, limit) = (from.to_string(), limit_bytes.to_string());
+        let log = self.log_key(worker);
+        let command = script(include_str!("read.lua"), &[&log, from.as_bytes(), limit.as_bytes()]);
+        let worker = worker.clone();
+        async move { log_records(&worker, self.reader.ask(command).await?) }.boxed()
+    }
+
+    fn last_index(&self, worker: &WorkerKey) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(self.log_key(worker)).arg("+").arg("-").arg("COUNT").arg(1);
+        let worker = worker.clone();
+        async move {
+            let value = self.reader.ask(command).await?;
+            let Value::Array(records) = &value else { return Err(strange(&worker, &value)) };
+            let Some(record) = records.first() else { return Ok(None) };
+            match record {
+                Value::Array(parts) => match parts.first().and_then(record_id) {
+                    Some((last, _)) => Ok(Some(last)),
+                    None => Err(strange(&worker, &value)),
+                },
+                _ => Err(strange(&worker, &value)),
+            }
+        }
+        .boxed()
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let mut command = redis::cmd("HGET");
+        command.arg(self.key("records", space.number())).arg(key);
+        let place = format!("record {} of space {}", key.escape_ascii(), space.number());
+        async move { optional_bytes(&place, self.reader.ask(command).await?) }.boxed()
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        range: KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<KeyValue>, StoreError>> {
+        let number = space.number().to_string();
+        let (start, end) = (bound(range.start, b"-"), bound(range.end, b"+"));
+        let order: &[u8] = match order {
+            Order::Forward => b"forward",
+            Order::Backward => b"backward",
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX).to_string();
+        let arguments =
+            [self.prefix.as_bytes(), number.as_bytes(), &start, &end, order, limit.as_bytes()];
+        let command = script(include_str!("scan.lua"), &arguments);
+        async move { key_values(space, self.reader.ask(command).await?) }.boxed()
+    }
+
+    fn put_blob(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, StoreError>> {
+        async move {
+            self.state.check()?;
+            if bytes.len() > MAX_BLOB_BYTES {
+                let (what, limit, found) = ("bytes of a blob", MAX_BLOB_BYTES, bytes.len());
+                return Err(StoreError::Limit { what, limit, found });
+            }
+            let digest = Digest::of(&bytes);
+            let key = self.key("blob", digest);
+            // The length first, since the bytes are large; no length means that there is none, but
+            // for the empty blob, which costs nothing to store again.
+            let length = self.blobs.ask(command("STRLEN", &key)).await?;
+            if bytes.is_empty() || length != Value::Int(bytes.len() as i64) {
+                let mut command = command("SET", &key);
+                command.arg(bytes);
+                self.blobs.ask(command).await?;
+            }
+            Ok(digest)
+        }
+        .boxed()
+    }
+
+    fn get_blob(&self, digest: &Digest) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        let digest = *digest;
+        let command = command("GET", &self.key("blob", digest));
+        async move {
+            let place = format!("blob {digest}");
+            let Some(bytes) = optional_bytes(&place, self.blobs.ask(command).await?)? else {
+                return Ok(None);
+            };
+            let found = Digest::of(&bytes);
+            if found == digest {
+                return Ok(Some(bytes));
+            }
+            Err(damaged(place, format!("its {} bytes have the digest {found}", bytes.len())))
+        }
+        .boxed()
+    }
+
+    fn health(&self) -> Health {
+        self.state.health()
+    }
+
+    fn replication(&self) -> Replication {
+        self.state.replication()
+    }
+
+    fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            self.state.check()?;
+            let _ = count;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is ever sent: it returns when the thread has ended, or when that takes too long.
+        let _ = ended.recv_timeout(CLOSING_LIMIT);
+    }
+}
+
+fn command(name: &str, key: &str) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(key);
+    command
+}
+
+/// One end of a range, as ZRANGEBYLEX wants it.
+fn bound(bound: std::ops::Bound<Vec<u8>>, unbounded: &[u8]) -> Vec<u8> {
+    match bound {
+        std::ops::Bound::Included(key) => [b"[", &*key].concat(),
+        std::ops::Bound::Excluded(key) => [b"(", &*key].concat(),
+        std::ops::Bound::Unbounded => unbounded.to_vec(),
+    }
+}
+
+/// Last and first index of a record of an oplog.
+fn record_id(id: &Value) -> Option<(u64, u64)> {
+    let Value::BulkString(bytes) = id else { return None };
+    let (last, first) = std::str::from_utf8(bytes).ok()?.split_once('-')?;
+    Some((last.parse().ok()?, first.parse().ok()?))
+}
+
+fn log_records(worker: &WorkerKey, value: Value) -> Result<Vec<LogRecord>, StoreError> {
+    let Value::Array(items) = value else { return Err(strange(worker, &value)) };
+    let mut records: Vec<LogRecord> = Vec::with_capacity(items.len() / 2);
+    let mut items = items.into_iter();
+    while let (Some(id), Some(bytes)) = (items.next(), items.next()) {
+        let (Some((last, first)), Value::BulkString(bytes)) = (record_id(&id), bytes) else {
+            return Err(strange(worker, &id));
+        };
+        if let Some(before) = records.last()
+            && first != before.last + 1
+        {
+            let place = format!("oplog of worker {worker}, entry {}", before.last + 1);
+            return Err(damaged(place, format!("the next record begins with entry {first}")));
+        }
+        records.push(LogRecord { first, last, bytes });
+    }
+    Ok(records)
+}
+
+fn key_values(space: Space, value: Value) -> Result<Vec<KeyValue>, StoreError> {
+    let place = || format!("keys of space {}", space.number());
+    let Value::Array(items) = value else {
+        return Err(damaged(place(), "Redis answers with something else".to_owned()));
+    };
+    let mut found = Vec::with_capacity(items.len() / 2);
+    let mut items = items.into_iter();
+    while let (Some(key), Some(value)) = (items.next(), items.next()) {
+        match (key, value) {
+            (Value::BulkString(key), Value::BulkString(value)) => found.push((key, value)),
+            (key, _) => {
+                return Err(damaged(place(), format!("the key {key:?} has no value")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn optional_bytes(place: &str, value: Value) -> Result<Option<Vec<u8>>, StoreError> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        other => Err(damaged(place.to_owned(), format!("Redis answers {other:?}"))),
+    }
+}
+
+fn strange(worker: &WorkerKey, value: &Value) -> StoreError {
+    damaged(format!("oplog of worker {worker}"), format!("Redis holds {value:?}"))
+}
+
+fn damaged(place: String, detail: String) -> StoreError {
+    let advice = "Something else writes keys with this prefix, or Redis lost some: restore them \
+                  from a backup; only what refers to this is affected";
+    StoreError::Corrupt { place, detail, advice }
+}

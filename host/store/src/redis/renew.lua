@@ -1,0 +1,6 @@
+-- Keeps the lease while the fence is ours, and says whose it is otherwise. Arguments: prefix, session, node, milliseconds.
+local prefix, session, node, lease_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local holder = redis.call('GET', prefix .. 'fence:store')
+if holder ~= session then return holder or 'nobody' end
+redis.call('SET', prefix .. 'lease:store', node, 'PX', lease_ms)
+return 1

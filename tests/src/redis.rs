@@ -1,0 +1,135 @@
+//! A Redis server under test: the real binary on a free port with a directory of its own, which
+//! syncs everything before it acknowledges it. The tests of the store use this file too.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use rand::Rng as _;
+use tempfile::TempDir;
+
+/// Ports are drawn from here: below the range from which Linux takes the ports of outgoing
+/// connections, so that a port stays free while its server is down.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// How often another port is tried if somebody else was quicker.
+const START_ATTEMPTS: u32 = 5;
+
+/// A running server. Dropping it kills it and removes its data.
+#[derive(Debug)]
+pub struct RedisServer {
+    process: Child,
+    port: u16,
+    flags: Vec<String>,
+    directory: TempDir,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps everything.
+    pub fn start() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// Starts a server that copies all of `primary`.
+    pub fn start_replica(primary: &Self) -> Self {
+        let port = primary.port.to_string();
+        let keep = ["--appendonly", "yes", "--appendfsync", "always"];
+        Self::start_with(&[&keep[..], &["--replicaof", "127.0.0.1", &port]].concat())
+    }
+
+    /// Starts a server with further flags of `redis-server`.
+    ///
+    /// # Panics
+    /// If it does not accept connections.
+    pub fn start_with(flags: &[&str]) -> Self {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        for _ in 0..START_ATTEMPTS {
+            let directory = TempDir::with_prefix("everlog-redis-").expect("a temporary directory");
+            let port = rand::rng().random_range(PORTS);
+            if let Ok(process) = spawn(port, &directory, &flags) {
+                return Self { process, port, flags, directory };
+            }
+        }
+        panic!("redis-server did not start in {START_ATTEMPTS} attempts");
+    }
+
+    /// Returns the URL of its first database.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the port, which stays the same across restarts.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills the server with SIGKILL.
+    pub fn kill(&mut self) {
+        // Whether it is there or gone already, afterwards it is gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again on the same port and data, and returns once it accepts connections.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn start_again(&mut self) {
+        self.process = spawn(self.port, &self.directory, &self.flags).expect("it starts again");
+    }
+
+    /// Sends a signal, such as `STOP`.
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let status = Command::new("kill").arg(format!("-{name}")).arg(id).status();
+        assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name}");
+    }
+
+    /// Sends one command without quotes, such as `DBSIZE`, and returns the text of the answer up to
+    /// 64 KiB.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub fn ask(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it accepts");
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.take(1 << 16).read_to_string(&mut answer).expect("it answers in text");
+        answer
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts the process and waits until it says that it is ready.
+fn spawn(port: u16, directory: &TempDir, flags: &[String]) -> Result<Child, String> {
+    let mut process = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+        .arg("--dir")
+        .arg(directory.path())
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("cannot start redis-server: {error}; `make setup-tests` installs it")
+        });
+    let mut output = BufReader::new(process.stdout.take().expect("its output is a pipe"));
+    let mut log = String::new();
+    while output.read_line(&mut log).is_ok_and(|bytes| bytes > 0) {
+        if log.contains("Ready to accept connections") {
+            // It must never wait for somebody to read what it says.
+            std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+            return Ok(process);
+        }
+    }
+    let _ = process.wait();
+    Err(log)
+}

@@ -5,6 +5,8 @@
 EVERLOG := target/release/everlog
 GUESTS := components/target/wasm32-wasip2/release
 PURE := -p everlog-oplog -p everlog-store
+# Debian may start a Redis on its usual port, which disturbs nobody: the tests start their own on others.
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 
 .DEFAULT_GOAL := help
@@ -70,5 +72,11 @@ setup: ## install the toolchain and the wasm target if they are missing
 	@rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx wasm32-wasip2 \
 		|| rustup target add wasm32-wasip2 --toolchain $(TOOLCHAIN)
 
-setup-tests: setup ## install cargo-nextest if it is missing
+setup-tests: setup ## install cargo-nextest and redis-server if they are missing
 	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
+	@command -v redis-server >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && $(APT_INSTALL) redis-server; \
+		else \
+			echo "redis-server 7 is needed, as in: sudo apt install redis-server"; exit 1; \
+		fi; }

@@ -15,6 +15,10 @@ const PORTS: std::ops::Range<u16> = 10_000..32_000;
 /// How often another port is tried if somebody else was quicker.
 const START_ATTEMPTS: u32 = 5;
 
+/// What a server has left on disk. Dropping it removes it.
+#[derive(Debug)]
+pub struct RedisData(TempDir);
+
 /// A running server. Dropping it kills it and removes its data.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -38,13 +42,33 @@ impl RedisServer {
     }
 
     /// Starts a server with further flags of `redis-server`.
-    ///
+    pub fn start_with(flags: &[&str]) -> Self {
+        Self::start_on(None, flags)
+    }
+
+    /// Starts a server that keeps everything, on a copy of what another has left.
+    pub fn start_on_copy(data: &RedisData) -> Self {
+        Self::start_on(Some(data), &["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// Kills the server and keeps its data, to be copied.
+    pub fn into_data(mut self) -> RedisData {
+        self.kill();
+        let empty = TempDir::with_prefix("everlog-redis-").expect("a temporary directory");
+        RedisData(std::mem::replace(&mut self.directory, empty))
+    }
+
     /// # Panics
     /// If it does not accept connections.
-    pub fn start_with(flags: &[&str]) -> Self {
+    fn start_on(data: Option<&RedisData>, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         for _ in 0..START_ATTEMPTS {
             let directory = TempDir::with_prefix("everlog-redis-").expect("a temporary directory");
+            if let Some(RedisData(original)) = data {
+                let from = original.path().join(".");
+                let status = Command::new("cp").arg("-a").arg(from).arg(directory.path()).status();
+                assert!(status.is_ok_and(|status| status.success()), "cannot copy the data");
+            }
             let port = rand::rng().random_range(PORTS);
             if let Ok(process) = spawn(port, &directory, &flags) {
                 return Self { process, port, flags, directory };

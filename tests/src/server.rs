@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::api::{Api, Component};
 use crate::fixtures::Fixture;
 use crate::process::{Process, everlog};
+use crate::redis::{RedisData, RedisServer};
 use crate::wait;
 
 /// Ports are drawn from here: below the range from which Linux takes the ports of outgoing
@@ -23,7 +24,14 @@ const LOG_LINES_SHOWN: usize = 60;
 
 /// What a server has left on disk. Dropping it removes it.
 #[derive(Debug)]
-pub struct StoppedData(TempDir);
+pub struct StoppedData {
+    directory: TempDir,
+    redis: Option<RedisData>,
+}
+
+/// Names the engine under which all tests run: `embedded`, the default, or `redis`, where each
+/// server has a Redis of its own.
+const STORE_VARIABLE: &str = "EVERLOG_TEST_STORE";
 
 /// A running server. Dropping it kills it and removes its data.
 #[derive(Debug)]
@@ -33,6 +41,7 @@ pub struct Server {
     flags: Vec<String>,
     directory: TempDir,
     api: Api,
+    redis: Option<RedisServer>,
 }
 
 impl Server {
@@ -46,7 +55,16 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_with(flags: &[&str]) -> Self {
-        Self::start_on(None, flags).await
+        let redis = is_on_redis().then(RedisServer::start);
+        Self::start_on(None, redis, flags).await
+    }
+
+    /// Starts a server on this Redis, whatever the other tests run on.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_on_redis(redis: RedisServer, flags: &[&str]) -> Self {
+        Self::start_on(None, Some(redis), flags).await
     }
 
     /// Starts a server on a copy of the data that another server, stopped since, has left.
@@ -54,24 +72,32 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_on_copy(data: &StoppedData, flags: &[&str]) -> Self {
-        Self::start_on(Some(data), flags).await
+        let redis = data.redis.as_ref().map(RedisServer::start_on_copy);
+        Self::start_on(Some(data), redis, flags).await
     }
 
-    async fn start_on(data: Option<&StoppedData>, flags: &[&str]) -> Self {
+    async fn start_on(
+        data: Option<&StoppedData>,
+        redis: Option<RedisServer>,
+        flags: &[&str],
+    ) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut redis = redis;
         for _ in 0..START_ATTEMPTS {
             let directory = TempDir::with_prefix("everlog-test-").expect("a temporary directory");
-            if let Some(StoppedData(original)) = data {
-                copy(&data_directory(original.path()), &data_directory(directory.path()));
+            if let Some(data) = data {
+                copy(&data_directory(data.directory.path()), &data_directory(directory.path()));
             }
             let port = free_port();
-            let process = spawn(port, directory.path(), &flags);
+            let process = spawn(port, directory.path(), redis.as_ref(), &flags);
             let api = Api::new(port);
-            let mut server = Self { process, port, flags: flags.clone(), directory, api };
+            let flags = flags.clone();
+            let mut server = Self { process, port, flags, directory, api, redis };
             if server.becomes_ready().await {
                 return server;
             }
             assert!(server.log().contains("in use"), "the server did not start");
+            redis = server.redis.take();
         }
         panic!("no free port in {START_ATTEMPTS} attempts");
     }
@@ -111,7 +137,8 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_again(&mut self) {
-        self.process = spawn(self.port, self.directory.path(), &self.flags);
+        let redis = self.redis.as_ref();
+        self.process = spawn(self.port, self.directory.path(), redis, &self.flags);
         assert!(self.becomes_ready().await, "the server did not start again");
     }
 
@@ -128,7 +155,16 @@ impl Server {
     pub async fn into_data(mut self) -> StoppedData {
         self.terminate().await;
         let empty = TempDir::with_prefix("everlog-test-").expect("a temporary directory");
-        StoppedData(std::mem::replace(&mut self.directory, empty))
+        let directory = std::mem::replace(&mut self.directory, empty);
+        StoppedData { directory, redis: self.redis.take().map(RedisServer::into_data) }
+    }
+
+    /// Returns the Redis on which the server runs.
+    ///
+    /// # Panics
+    /// If it runs on files.
+    pub fn redis(&mut self) -> &mut RedisServer {
+        self.redis.as_mut().expect("this server runs on Redis")
     }
 
     /// Tells whether the process has ended.
@@ -178,15 +214,25 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, directory: &Path, flags: &[String]) -> Process {
+fn is_on_redis() -> bool {
+    match std::env::var(STORE_VARIABLE).as_deref() {
+        Err(_) | Ok("embedded") => false,
+        Ok("redis") => true,
+        Ok(other) => panic!("{STORE_VARIABLE} is `embedded` or `redis`, not `{other}`"),
+    }
+}
+
+fn spawn(port: u16, directory: &Path, redis: Option<&RedisServer>, flags: &[String]) -> Process {
     let log = open_log(&log_file(directory));
     let errors = log.try_clone().expect("a second handle of the log file");
+    let store = redis.map_or("embedded".to_owned(), RedisServer::url);
     Process::start(
         everlog()
             .arg("serve")
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .arg("--data-dir")
             .arg(data_directory(directory))
+            .args(["--store", &store])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(log)

@@ -29,7 +29,7 @@ pub use batch::{Append, Batch, Change, Expectation, MAX_BATCH_BYTES, MAX_RECORD_
 pub use digest::{Digest, ParseDigestError};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use error::StoreError;
-pub use redis::{RedisOptions, RedisStore};
+pub use redis::{MAX_STORE_PREFIX_BYTES, RedisOptions, RedisStore};
 pub use store::{
     Done, Health, KeyRange, KeyValue, LogRecord, MAX_BLOB_BYTES, Order, Replication, Store, commit,
 };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use everlog_oplog::Timestamp;
-use everlog_store::{Health, Store};
+use everlog_store::{Health, Replication, Store};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wasmtime::component::Linker;
@@ -114,6 +114,12 @@ impl Runtime {
     #[must_use]
     pub fn store_health(&self) -> Health {
         self.shared.store.health()
+    }
+
+    /// Whether the store takes writes, and who has copies of what it holds.
+    #[must_use]
+    pub fn store_state(&self) -> (Health, Replication) {
+        (self.shared.store.health(), self.shared.store.replication())
     }
 
     /// Sends a message and waits for its answer.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use everlog_runtime::Runtime;
-use everlog_store::{EmbeddedOptions, EmbeddedStore, Store};
+use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ConfigFlags, Settings, load};
+use crate::config::{ConfigFlags, Settings, StoreKind, load};
 use crate::http::{App, Listener, Server};
 use crate::telemetry::start_logging;
 
@@ -36,7 +36,7 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
     // The port first, since a taken one is found without touching the state. Whoever connects
     // waits.
     let listener = Listener::bind(settings).await?;
-    let store = open_store(settings)?;
+    let store = open_store(settings).await?;
     let workers = Runtime::open(settings.runtime_config(), store).await?;
     let stopping = CancellationToken::new();
     let app = Arc::new(App::new(Arc::clone(&workers), settings, stopping.clone()));
@@ -61,14 +61,24 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
 /// Opens the store that the settings name.
 ///
 /// # Errors
-/// If it is in use, damaged, or cannot be created.
-pub(super) fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    let mut options = EmbeddedOptions::new(&settings.data_dir);
-    options.accept_loss = settings.accept_loss;
-    let store = EmbeddedStore::open(&options).with_context(|| {
-        format!("cannot open the data directory {}", settings.data_dir.display())
-    })?;
-    Ok(Arc::new(store))
+/// If it is in use, damaged, cannot be created, or cannot be reached.
+pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    match &settings.store {
+        StoreKind::Embedded => {
+            let mut options = EmbeddedOptions::new(&settings.data_dir);
+            options.accept_loss = settings.accept_loss;
+            let store = EmbeddedStore::open(&options).with_context(|| {
+                format!("cannot open the data directory {}", settings.data_dir.display())
+            })?;
+            Ok(Arc::new(store))
+        }
+        StoreKind::Redis { url } => {
+            let mut options = RedisOptions::new(url, &settings.data_dir);
+            options.prefix.clone_from(&settings.store_prefix);
+            let store = RedisStore::open(&options).await.context("cannot open the store")?;
+            Ok(Arc::new(store))
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

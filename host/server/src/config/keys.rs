@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use everlog_runtime::SocketAccess;
 
-use super::network_keys;
-use super::settings::{LogFormat, Settings, StoreKind};
+use super::settings::{LogFormat, Settings};
+use super::{network_keys, store_keys};
 use crate::units::{format_duration, format_size, parse_duration, parse_size};
 
 /// The longest token, in bytes.
@@ -72,15 +72,8 @@ pub(crate) const KEYS: &[Key] = &[
         set: |settings, text| parse_switch(&mut settings.accept_loss, text),
         get: |settings| settings.accept_loss.to_string(),
     },
-    Key {
-        name: "store",
-        kind: Kind::Value,
-        help: "Which engine keeps the state: `embedded`, files in the data directory.",
-        set: |settings, text| set_store(&mut settings.store, text),
-        get: |settings| match settings.store {
-            StoreKind::Embedded => "embedded".to_owned(),
-        },
-    },
+    store_keys::STORE,
+    store_keys::STORE_PREFIX,
     Key {
         name: "tokens",
         kind: Kind::Secrets,
@@ -345,14 +338,6 @@ fn set_path(place: &mut std::path::PathBuf, text: &str) -> Result<(), String> {
         return Err("expected a path, found nothing".to_owned());
     }
     *place = text.into();
-    Ok(())
-}
-
-fn set_store(place: &mut StoreKind, text: &str) -> Result<(), String> {
-    if text != "embedded" {
-        return Err(format!("expected `embedded`, the one engine of this version, found `{text}`"));
-    }
-    *place = StoreKind::Embedded;
     Ok(())
 }
 

@@ -10,10 +10,11 @@ mod network_keys;
 mod production;
 mod resolve;
 mod settings;
+mod store_keys;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use flags::ConfigFlags;
 pub(crate) use keys::{KEYS, Key, Kind};
 pub(crate) use resolve::{Effective, load};
-pub(crate) use settings::{LogFormat, Settings};
+pub(crate) use settings::{LogFormat, Settings, StoreKind};

@@ -1,5 +1,6 @@
 //! The settings of a server, typed.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) accept_loss: bool,
     pub(crate) store: StoreKind,
+    pub(crate) store_prefix: String,
     pub(crate) tokens: Vec<String>,
     pub(crate) allow_unauthenticated_remote: bool,
     pub(crate) production: bool,
@@ -27,10 +29,25 @@ pub(crate) struct Settings {
 }
 
 /// Which engine keeps the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreKind {
     /// Files in the data directory.
     Embedded,
+    /// A Redis server.
+    Redis {
+        /// Where it is; may hold a password.
+        url: String,
+    },
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for StoreKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Embedded => "Embedded",
+            Self::Redis { .. } => "Redis",
+        })
+    }
 }
 
 /// How log lines of the server itself are written to stderr.
@@ -49,6 +66,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("./data"),
             accept_loss: false,
             store: StoreKind::Embedded,
+            store_prefix: "everlog:".to_owned(),
             tokens: Vec::new(),
             allow_unauthenticated_remote: false,
             production: false,

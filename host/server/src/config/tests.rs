@@ -100,7 +100,7 @@ fn errors_name_the_place_and_the_setting() {
     assert!(message.contains("EVERLOG_MAX_BODY") && message.contains("much"), "{message}");
     assert!(error(&[], &[], "max-queue = 0").contains("at least 1"));
     assert!(error(&[], &[], "retry-jitter = 2.0").contains("from 0 to 1"));
-    assert!(error(&[], &[], "store = \"redis://localhost\"").contains("embedded"));
+    assert!(error(&[], &[], "store = \"postgres\"").contains("embedded"));
     assert!(error(&[], &[], "max-queue = ").contains("not valid TOML"));
 }
 
@@ -108,6 +108,20 @@ fn errors_name_the_place_and_the_setting() {
 fn a_bad_token_is_not_repeated_in_the_message() {
     let message = error(&["--tokens", "secret word"], &[], "");
     assert!(message.contains("--tokens") && !message.contains("secret word"), "{message}");
+}
+
+#[test]
+fn the_password_of_a_store_is_never_printed() {
+    let store = "redis://mary:se/cr@et@localhost:6380/3";
+    for bad in [store.to_owned(), store.replace("redis", "http"), "redis://a:secret@b:x".into()] {
+        let message = error(&["--store", &bad], &[], "");
+        assert!(message.contains("--store") && !message.contains("se"), "{message}");
+    }
+    let good = "redis://mary:s3cret@localhost:6380/3";
+    let settings = load(&["--store", good], &[], None).expect("valid").settings;
+    let printed = KEYS.iter().map(|key| (key.get)(&settings)).collect::<Vec<_>>().join("\n");
+    assert!(printed.contains("redis://***@localhost:6380/3"), "{printed}");
+    assert!(!format!("{printed}{settings:?}").contains("s3cret"), "{printed} {settings:?}");
 }
 
 #[test]

@@ -63,6 +63,9 @@ fn check_store(health: &Health) -> Check {
             "the store accepts nothing since a write failed: {reason}; check the disk and \
              restart the server"
         )),
+        Health::Unreachable { reason } => {
+            Some(format!("the store cannot be reached: {reason}; what waits is stored once it can"))
+        }
     };
     Check { name: "store", problem }
 }
@@ -77,7 +80,7 @@ pub(super) async fn metrics(
     request: Request,
 ) -> Result<Response, Problem> {
     Parameters::of(request.uri(), &[])?;
-    let text = app.metrics.render(&app.runtime.statistics(), &app.runtime.store_health());
+    let text = app.metrics.render(&app.runtime.statistics(), &app.runtime.store_state());
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(format))], text).into_response())
 }
@@ -104,6 +107,9 @@ mod tests {
         assert!(check_store(&Health::Ok).problem.is_none());
         let poisoned = check_store(&Health::Poisoned { reason: "no space left".to_owned() });
         assert!(poisoned.problem.is_some_and(|detail| detail.contains("no space left")));
+        let unreachable = Health::Unreachable { reason: "connection refused".to_owned() };
+        let detail = check_store(&unreachable).problem.expect("not ready");
+        assert!(detail.contains("connection refused"), "{detail}");
         assert!(check_serving(false).problem.is_none());
         assert!(check_serving(true).problem.is_some());
     }

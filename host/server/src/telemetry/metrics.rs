@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use everlog_runtime::Statistics;
-use everlog_store::Health;
+use everlog_store::{Health, Replication};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -42,16 +42,11 @@ impl Metrics {
     }
 
     /// Everything there is, in Prometheus' text format.
-    pub(crate) fn render(&self, statistics: &Statistics, health: &Health) -> String {
+    pub(crate) fn render(&self, statistics: &Statistics, store: &(Health, Replication)) -> String {
         let mut registry = Registry::with_prefix("everlog");
         self.register_requests(&mut registry);
         register_statistics(&mut registry, statistics);
-        let healthy = i64::from(*health == Health::Ok);
-        registry.register(
-            "store_healthy",
-            "1 while the store accepts writes",
-            ConstGauge::new(healthy),
-        );
+        register_store(&mut registry, store);
         let mut text = String::new();
         // Writing to a string has no way to fail.
         let _ = encode(&mut text, &registry);
@@ -66,6 +61,22 @@ impl Metrics {
         registry.register("http_requests", "Answered requests by class of status", requests);
         let help = "Time from the head of a request to the head of its answer";
         registry.register("http_request_seconds", help, self.seconds.clone());
+    }
+}
+
+fn register_store(registry: &mut Registry, (health, replication): &(Health, Replication)) {
+    let gauges = [
+        ("store_healthy", "1 while the store accepts writes", u64::from(*health == Health::Ok)),
+        ("store_replicas", "Replicas of the store that receive", replication.replicas.into()),
+        ("store_lag_bytes", "What the slowest of them is behind", replication.lag_bytes),
+    ];
+    register_gauges(registry, &gauges);
+}
+
+fn register_gauges(registry: &mut Registry, gauges: &[(&str, &str, u64)]) {
+    for (name, help, value) in gauges {
+        let value = i64::try_from(*value).unwrap_or(i64::MAX);
+        registry.register(*name, *help, ConstGauge::new(value));
     }
 }
 
@@ -95,9 +106,7 @@ fn register_statistics(registry: &mut Registry, statistics: &Statistics) {
         ("loaded_workers", "Workers in memory", statistics.loaded_workers),
         ("worker_memory_bytes", "Linear memory of the workers in memory", statistics.memory_bytes),
     ];
-    for (name, help, value) in gauges {
-        registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
-    }
+    register_gauges(registry, &gauges);
 }
 
 #[cfg(test)]
@@ -111,7 +120,8 @@ mod tests {
         metrics.request_answered(StatusCode::CREATED, Duration::from_millis(2));
         metrics.request_answered(StatusCode::NOT_FOUND, Duration::from_secs(100));
         let statistics = Statistics { commits: 7, loaded_workers: 3, ..Statistics::default() };
-        let text = metrics.render(&statistics, &Health::Ok);
+        let replication = Replication { replicas: 2, lag_bytes: 9 };
+        let text = metrics.render(&statistics, &(Health::Ok, replication));
         for line in [
             "everlog_http_requests_total{status=\"2xx\"} 2",
             "everlog_http_requests_total{status=\"4xx\"} 1",
@@ -120,10 +130,13 @@ mod tests {
             "everlog_commits_total 7",
             "everlog_loaded_workers 3",
             "everlog_store_healthy 1",
+            "everlog_store_replicas 2",
+            "everlog_store_lag_bytes 9",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         let poisoned = Health::Poisoned { reason: "disk full".to_owned() };
-        assert!(metrics.render(&statistics, &poisoned).contains("everlog_store_healthy 0"));
+        let text = metrics.render(&statistics, &(poisoned, Replication::default()));
+        assert!(text.contains("everlog_store_healthy 0"), "{text}");
     }
 }

@@ -46,6 +46,9 @@ use reader::Reader;
 use session::{Session, script};
 use state::State;
 
+/// The longest prefix of keys, in bytes.
+pub const MAX_STORE_PREFIX_BYTES: usize = 256;
+
 /// How long dropping the store waits for a server that does not answer.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
@@ -64,6 +67,14 @@ impl RedisOptions {
     /// The usual options: keys begin with `everlog:`.
     pub fn new(url: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         Self { url: url.into(), prefix: "everlog:".to_owned(), directory: directory.into() }
+    }
+
+    /// Where the server is, without the secrets of the URL.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the URL is none that can be used; it is not repeated there.
+    pub fn address(&self) -> Result<String, StoreError> {
+        Ok(Link::new(&self.url)?.address().to_owned())
     }
 }
 

@@ -11,8 +11,10 @@ use tokio::runtime::Handle;
 use super::link::{Link, Trouble, Waits, ask};
 use crate::StoreError;
 
-/// How long a read is tried again while Redis cannot be reached: a restart is not noticed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a read is tried again while Redis cannot be reached. As batches wait too, and `/readyz`
+/// tells load balancers meanwhile, it is better late than not at all: a worker whose timer is due
+/// shall come back by itself.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A connection for what changes nothing, or changes the same when it is done twice.
 #[derive(Debug)]

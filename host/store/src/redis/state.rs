@@ -56,7 +56,7 @@ impl State {
     }
 
     pub(super) fn replication(&self) -> Replication {
-        self.lock().replication.clone()
+        self.lock().replication
     }
 
     pub(super) fn health(&self) -> Health {

@@ -33,9 +33,8 @@ pub mod status;
 pub use codec::{Codec, CodecError};
 pub use copy::{CopiedLog, CopyError, Heir, copy_log};
 pub use entry::{
-    Category, Completer, ComponentId, Create, Entry, EntryKind, FailureKind, FunctionName,
-    JumpReason, LogLevel, LogStream, PersistenceLevel, RetryPolicy, TraceContext, UpdateMode,
-    WorkerId,
+    Caller, Category, ComponentId, Create, Entry, EntryKind, FailureKind, FunctionName, JumpReason,
+    LogLevel, LogStream, PersistenceLevel, RetryPolicy, TraceContext, UpdateMode, WorkerId,
 };
 pub use index::{Index, Position, Region, Timestamp};
 pub use journal::{

@@ -7,7 +7,7 @@ use common::{Bench, fold, inline, samples};
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::status::{MARKS_KEPT_MAX, RegionSet, UPDATES_KEPT_MAX};
 use everlog_oplog::{
-    Completer, ComponentId, Index, NewInvocation, Position, PromiseError, Region, Start, Timestamp,
+    Caller, ComponentId, Index, NewInvocation, Position, PromiseError, Region, Start, Timestamp,
     UpdateMode, WorkerId, WorkerState,
 };
 use proptest::prelude::*;
@@ -156,6 +156,26 @@ fn updates_are_pending_until_they_are_done_or_failed() {
 }
 
 #[test]
+fn an_update_that_a_worker_asks_for_again_is_the_same() {
+    let mut bench = Bench::new();
+    let now = bench.now();
+    let mode = UpdateMode::Automatic;
+    assert!(bench.journal.update_requested_by(4, mode, completer(4), now));
+    assert!(!bench.journal.update_requested_by(4, mode, completer(4), now), "the same call");
+    bench.journal.update_done(4, now);
+    bench.recover();
+    let mut again =
+        |version, mode, call| bench.journal.update_requested_by(version, mode, call, Timestamp(0));
+    assert!(!again(4, mode, completer(4)), "also when it is done");
+    assert!(again(5, mode, completer(4)), "without entries between them, calls differ otherwise");
+    assert!(again(5, UpdateMode::Snapshot, completer(4)));
+    assert!(again(4, mode, completer(5)), "another call");
+    let pending = &bench.journal.status().updates.pending;
+    assert_eq!(pending.iter().map(|update| update.version).collect::<Vec<_>>(), [5, 5, 4]);
+    assert_eq!(bench.journal.status().requesters.len(), 1, "a worker repeats its last call only");
+}
+
+#[test]
 fn replay_starts_from_the_guests_own_snapshot() {
     let mut bench = Bench::started();
     let now = bench.now();
@@ -250,9 +270,9 @@ proptest! {
     }
 }
 
-fn completer(entries: u64) -> Completer {
+fn completer(entries: u64) -> Caller {
     let worker = WorkerId { component: ComponentId(Uuid::from_u128(9)), name: "bob".into() };
-    Completer { worker, position: Position { returns: 0, entries } }
+    Caller { worker, position: Position { returns: 0, entries } }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use everlog_oplog::{Codec, Index};
+use everlog_oplog::codec::Decoded;
+use everlog_oplog::{Codec, EntryKind, Index};
 use everlog_store::{
     Append, Batch, Digest, Done, Health, KeyRange, LogRecord, Order, Replication, Space, Store,
     StoreError, WorkerKey,
@@ -42,13 +43,21 @@ impl StopAfter {
     }
 }
 
-/// The first `entries` of what is appended.
+/// The first `entries` of what is appended; fewer where the end would fall into the load of a snapshot, which relies on
+/// being stored whole.
 fn beginning(append: &Append, entries: u64) -> Append {
     let codec = Codec::new(append.worker.as_bytes());
-    let frames = codec.decode(Index(append.first), &append.bytes);
-    let taken = usize::try_from(entries).unwrap_or(usize::MAX);
-    let bytes: usize = frames.flatten().take(taken).map(|decoded| decoded.frame_bytes).sum();
-    let last = (append.first + entries).saturating_sub(1).max(append.first);
+    let frames: Vec<_> = codec.decode(Index(append.first), &append.bytes).flatten().collect();
+    let mut taken = usize::try_from(entries).unwrap_or(usize::MAX).min(frames.len());
+    let is_load = |frame: &Decoded| matches!(frame.entry.kind, EntryKind::SnapshotLoaded { .. });
+    let is_done = |frame: &Decoded| matches!(frame.entry.kind, EntryKind::UpdateDone { .. });
+    if let Some(load) = frames[..taken].iter().rposition(is_load)
+        && !frames[load..taken].iter().any(is_done)
+    {
+        taken = load;
+    }
+    let bytes: usize = frames[..taken].iter().map(|frame| frame.frame_bytes).sum();
+    let last = (append.first + taken as u64).saturating_sub(1).max(append.first);
     Append::new(append.worker.clone(), append.first, last, append.bytes[..bytes].to_vec())
 }
 

@@ -26,6 +26,7 @@ mod forks_share_only_the_past;
 mod function_names_are_found;
 mod golem_components_run;
 mod guest_steers_its_oplog;
+mod guest_updates_a_worker;
 mod guests_ask_and_are_answered;
 mod http_answers_are_checked;
 mod http_obeys_the_policy;

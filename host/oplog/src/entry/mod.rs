@@ -6,7 +6,7 @@ mod policy;
 use bincode::{Decode, Encode};
 
 pub use parts::{
-    Category, Completer, ComponentId, Create, FailureKind, FunctionName, JumpReason, LogLevel,
+    Caller, Category, ComponentId, Create, FailureKind, FunctionName, JumpReason, LogLevel,
     LogStream, PersistenceLevel, TraceContext, UpdateMode, WorkerId,
 };
 pub use policy::RetryPolicy;
@@ -270,7 +270,18 @@ pub enum EntryKind {
         /// What the one who awaits it gets.
         data: Payload,
         /// Who completed it.
-        completer: Completer,
+        completer: Caller,
+    },
+    /// Hint: a worker, this one or another, asks that this one go over to another version. As
+    /// [`UpdateRequested`](Self::UpdateRequested), but says which call did, so that one that a crash
+    /// makes again is told from another.
+    UpdateRequestedBy {
+        /// The version.
+        version: u64,
+        /// How.
+        mode: UpdateMode,
+        /// Who asked.
+        requester: Caller,
     },
 }
 
@@ -314,6 +325,7 @@ impl EntryKind {
             EntryKind::Snapshot { .. } => "snapshot",
             EntryKind::Forked { .. } => "forked",
             EntryKind::PromiseCompletedBy { .. } => "promise-completed-by",
+            EntryKind::UpdateRequestedBy { .. } => "update-requested-by",
         }
     }
 

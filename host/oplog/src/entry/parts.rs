@@ -107,10 +107,10 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// The call that completed a promise: no two calls of one worker share a position, and a call that a
-/// crash makes again is at the same one.
+/// A call of a worker that changed another's log: no two calls of one worker share a position, and a
+/// call that a crash makes again is at the same one.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Completer {
+pub struct Caller {
     /// The worker that called.
     pub worker: WorkerId,
     /// How far its execution had come.

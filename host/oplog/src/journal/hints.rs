@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::invocations::NewInvocation;
 use super::{Divergence, Draws, Journal};
-use crate::entry::{Completer, EntryKind, FailureKind, LogLevel, LogStream, UpdateMode, WorkerId};
+use crate::entry::{Caller, EntryKind, FailureKind, LogLevel, LogStream, UpdateMode, WorkerId};
 use crate::index::{Index, Timestamp};
 use crate::payload::Payload;
 
@@ -221,7 +221,7 @@ impl Journal {
         &mut self,
         promise: Index,
         data: Payload,
-        completer: Completer,
+        completer: Caller,
         now: Timestamp,
     ) -> Result<bool, PromiseError> {
         match self.status.promises.get(&promise) {
@@ -239,6 +239,22 @@ impl Journal {
     /// The worker is to go over to another version.
     pub fn update_requested(&mut self, version: u64, mode: UpdateMode, now: Timestamp) -> Index {
         self.append(EntryKind::UpdateRequested { version, mode }, now)
+    }
+
+    /// A worker's call asks that this worker go over to another version. Returns whether that is
+    /// new: the very call that asked before asks for nothing more.
+    pub fn update_requested_by(
+        &mut self,
+        version: u64,
+        mode: UpdateMode,
+        requester: Caller,
+        now: Timestamp,
+    ) -> bool {
+        if self.status.was_requested_by(version, mode, &requester) {
+            return false;
+        }
+        self.append(EntryKind::UpdateRequestedBy { version, mode, requester }, now);
+        true
     }
 
     /// The worker runs on another version from here on.

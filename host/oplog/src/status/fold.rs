@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     AcceptedInvocation, Deleted, Execution, FailedUpdate, LastFailure, Origin, OwnedResource,
-    PendingUpdate, Promise, SnapshotBase, Stall, Status, Stop, UPDATES_KEPT_MAX, Updates,
-    WorkerState,
+    PendingUpdate, Promise, REQUESTERS_KEPT_MAX, Requester, SnapshotBase, Stall, Status, Stop,
+    UPDATES_KEPT_MAX, Updates, WorkerState,
 };
 use crate::codec::Decoded;
-use crate::entry::{Completer, Create, Entry, EntryKind, JumpReason};
+use crate::entry::{Caller, Create, Entry, EntryKind, JumpReason};
 use crate::index::{Index, Region, Timestamp};
 use crate::payload::Payload;
 
@@ -149,6 +149,7 @@ impl Status {
             exit_code: None,
             origins: Vec::new(),
             loading: None,
+            requesters: Vec::new(),
         }
     }
 
@@ -262,6 +263,7 @@ impl Status {
                 self.origins.push(Origin { source: source.clone(), at: *at });
             }
             EntryKind::UpdateRequested { .. }
+            | EntryKind::UpdateRequestedBy { .. }
             | EntryKind::UpdateDone { .. }
             | EntryKind::UpdateFailed { .. }
             | EntryKind::SnapshotLoaded { .. } => self.fold_update(kind, index),
@@ -274,7 +276,7 @@ impl Status {
         promise: Index,
         index: Index,
         data: &Payload,
-        completer: Option<&Completer>,
+        completer: Option<&Caller>,
     ) {
         let Some(known @ Promise { completed: None, .. }) = self.promises.get_mut(&promise) else {
             return;
@@ -293,9 +295,16 @@ impl Status {
                 let pending = PendingUpdate { requested: index, version: *version, mode: *mode };
                 self.updates.pending.push(pending);
             }
+            EntryKind::UpdateRequestedBy { version, mode, requester } => {
+                let (version, mode) = (*version, *mode);
+                self.updates.pending.push(PendingUpdate { requested: index, version, mode });
+                self.requesters.retain(|known| known.call.worker != requester.worker);
+                let requester = Requester { call: requester.clone(), version, mode };
+                keep_newest(&mut self.requesters, REQUESTERS_KEPT_MAX, requester);
+            }
             EntryKind::UpdateDone { version } => {
                 self.updates.settle(*version);
-                keep_newest(&mut self.updates.successful, *version);
+                keep_newest(&mut self.updates.successful, UPDATES_KEPT_MAX, *version);
                 self.component_version = *version;
                 if let Some(base) = self.loading.take_if(|base| base.version == *version) {
                     self.base = Some(base);
@@ -311,7 +320,7 @@ impl Status {
                 self.updates.settle(*version);
                 self.loading = None;
                 let failed = FailedUpdate { version: *version, details: details.clone() };
-                keep_newest(&mut self.updates.failed, failed);
+                keep_newest(&mut self.updates.failed, UPDATES_KEPT_MAX, failed);
             }
             EntryKind::SnapshotLoaded { version, data } => {
                 self.loading = Some(SnapshotBase { index, version: *version, data: data.clone() });
@@ -397,8 +406,8 @@ impl Updates {
     }
 }
 
-fn keep_newest<T>(kept: &mut Vec<T>, newest: T) {
-    if kept.len() == UPDATES_KEPT_MAX {
+fn keep_newest<T>(kept: &mut Vec<T>, most: usize, newest: T) {
+    if kept.len() == most {
         kept.remove(0);
     }
     kept.push(newest);

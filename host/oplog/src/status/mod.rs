@@ -17,12 +17,16 @@ pub use execution::{ENDED_KEPT_MAX, Execution, MARKS_KEPT_MAX, OpenRegion, OpenW
 pub use fold::{FoldError, NeedsRefold};
 pub use regions::{Deleted, RegionSet};
 
-use crate::entry::{Completer, Create, FailureKind, UpdateMode, WorkerId};
+use crate::entry::{Caller, Create, FailureKind, UpdateMode, WorkerId};
 use crate::index::{Index, Position, Timestamp};
 use crate::payload::Payload;
 
 /// How many finished updates are remembered of each outcome; the oldest are forgotten first.
 pub const UPDATES_KEPT_MAX: usize = 64;
+
+/// How many workers that asked for an update are remembered; those that asked first are forgotten
+/// first. A worker repeats only its last call, so one of each is enough.
+pub const REQUESTERS_KEPT_MAX: usize = 256;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -107,6 +111,19 @@ pub struct Status {
     /// A guest's own snapshot that a new version was given and that becomes the base once the
     /// update is done.
     pub loading: Option<SnapshotBase>,
+    /// The updates that workers asked for, the last one of each, at most [`REQUESTERS_KEPT_MAX`].
+    pub requesters: Vec<Requester>,
+}
+
+/// A worker's call that asked for an update.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Requester {
+    /// The call.
+    pub call: Caller,
+    /// The version that it asked for.
+    pub version: u64,
+    /// How.
+    pub mode: UpdateMode,
 }
 
 /// Another worker whose log the beginning of this one was copied from.
@@ -184,7 +201,7 @@ pub struct Promise {
     /// The index of the hint that completed it, and what the one who awaits it gets.
     pub completed: Option<(Index, Payload)>,
     /// The call that completed it, where it was one of a worker.
-    pub completer: Option<Completer>,
+    pub completer: Option<Caller>,
 }
 
 /// An update that was asked for and has not happened yet.
@@ -253,6 +270,13 @@ impl Status {
     pub fn origin_of(&self, index: Index) -> Option<&WorkerId> {
         let origin = self.origins.iter().find(|origin| index <= origin.at)?;
         Some(&origin.source)
+    }
+
+    /// Whether this very call asked for this update before.
+    #[must_use]
+    pub fn was_requested_by(&self, version: u64, mode: UpdateMode, call: &Caller) -> bool {
+        let mut known = self.requesters.iter();
+        known.any(|known| known.call == *call && known.version == version && known.mode == mode)
     }
 
     /// Retries after the last failure's first execution, the one that is still to come included.

@@ -4,7 +4,7 @@
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::status::FoldError;
 use everlog_oplog::{
-    Call, Category, Codec, CodecError, Completer, ComponentId, Create, Divergence, Durability,
+    Call, Caller, Category, Codec, CodecError, ComponentId, Create, Divergence, Durability,
     Entered, Entry, EntryKind, Excerpt, FailureKind, Index, Journal, JumpReason, Line, LogLevel,
     LogStream, Payload, PersistenceLevel, Position, RecordedBatch, RecoverError, Region,
     RetryPolicy, Settings, Start, Status, Timestamp, TraceContext, UpdateMode, WorkerId,
@@ -342,10 +342,12 @@ fn update_samples() -> Vec<EntryKind> {
         EntryKind::PromiseCompletedBy {
             promise: Index(12),
             data: inline(b"no"),
-            completer: Completer {
-                worker: parent(),
-                position: Position { returns: 1, entries: 9 },
-            },
+            completer: Caller { worker: parent(), position: Position { returns: 1, entries: 9 } },
+        },
+        EntryKind::UpdateRequestedBy {
+            version: 5,
+            mode: UpdateMode::Automatic,
+            requester: Caller { worker: parent(), position: Position { returns: 2, entries: 10 } },
         },
     ]
 }

@@ -55,11 +55,11 @@ impl Host for WorkerState {
 
     async fn update_worker(
         &mut self,
-        _worker: WorkerId,
-        _version: ComponentVersion,
-        _mode: UpdateMode,
+        worker: WorkerId,
+        version: ComponentVersion,
+        mode: UpdateMode,
     ) -> wasmtime::Result<()> {
-        Err(wasmtime::format_err!("golem:api/host.update-worker is not available in this version"))
+        self.request_update(worker, version, mode).await
     }
 
     fn get_oplog_index(&mut self) -> wasmtime::Result<OplogIndex> {

@@ -4,6 +4,7 @@ mod host;
 mod outcomes;
 mod promises;
 mod rpc;
+mod updates;
 mod workers;
 
 use wasmtime::component::Linker;

@@ -4,6 +4,7 @@ use bincode::Decode;
 use everlog_oplog::{Payload, RetryPolicy};
 use uuid::Uuid;
 
+use super::updates::Requested;
 use super::workers::WorkerRecord;
 use crate::value::Value;
 use crate::wasi::Wait;
@@ -28,6 +29,10 @@ impl Outcome {
                 Wait::LinesEnded => Value::String("left memory while it waits".to_owned()),
             },
             "complete-promise" => Value::Bool(decode(bytes)?),
+            "update-worker" => match decode::<Requested>(bytes)? {
+                Ok(()) => Value::Result(Ok(None)),
+                Err(why) => Value::Result(Err(Some(Box::new(Value::String(why))))),
+            },
             "get-self-metadata" => decode::<WorkerRecord>(bytes)?.to_value(),
             "get-worker-metadata" => {
                 let record: Option<WorkerRecord> = decode(bytes)?;

@@ -1,6 +1,6 @@
 //! `golem:api/host`: promises.
 
-use everlog_oplog::{Category, Completer, Index, Payload};
+use everlog_oplog::{Caller, Category, Index, Payload};
 
 use super::bindings::golem::api::host::{self, PromiseId};
 use super::workers::{component_id, uuid};
@@ -154,7 +154,7 @@ impl WorkerState {
             Entered::Live(ticket) => ticket,
         };
         let promise = Index(id.oplog_idx);
-        let completer = self.completer();
+        let completer = self.caller();
         let shared = self.shared().map_err(Interruption::from)?;
         let first = match self.owner(&id)? {
             Owner::This => {
@@ -176,9 +176,9 @@ impl WorkerState {
     }
 
     /// This very call, so that one that a crash makes again gets the same answer.
-    fn completer(&self) -> Completer {
+    pub(super) fn caller(&self) -> Caller {
         let worker = &self.environment.worker;
-        Completer {
+        Caller {
             worker: everlog_oplog::WorkerId {
                 component: worker.component.into(),
                 name: worker.name.clone(),

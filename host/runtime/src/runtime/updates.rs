@@ -8,8 +8,8 @@ use everlog_store::{KeyRange, Order};
 use super::Runtime;
 use crate::error::WorkerError;
 use crate::spaces;
-use crate::worker::update::{UpdateRequest, check};
-use crate::worker::{Fit, Message, WorkerId, unloaded};
+use crate::worker::update::check;
+use crate::worker::{Fit, WorkerId, unloaded};
 
 /// Workers that are looked up at once.
 const PAGE: usize = 1_000;
@@ -35,10 +35,7 @@ impl Runtime {
         version: u64,
         mode: UpdateMode,
     ) -> Result<(), WorkerError> {
-        let component = worker.component.to_string();
-        let version = self.shared.catalog.version(&component, version).await?;
-        let request = UpdateRequest { version, mode };
-        self.ask(worker, |reply| Message::Update { request, reply }).await
+        self.shared.update(worker, version, mode, None).await
     }
 
     /// Replays every live worker of a component on one of its versions, beside the workers, which

@@ -66,6 +66,11 @@ impl Desk {
         self.ready.push_back(Waiting::Update);
     }
 
+    /// How many such updates are in the queue.
+    pub(crate) fn updates(&self) -> usize {
+        self.ready.iter().filter(|waiting| matches!(waiting, Waiting::Update)).count()
+    }
+
     /// The invocation whose turn it is at `now`.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<Waiting> {
         while let Some(&(due, index)) = self.scheduled.first()

@@ -66,6 +66,7 @@ impl Front {
     /// Does what `message` asks, as far as that needs no guest.
     pub(crate) async fn take_in(&mut self, recorder: &Arc<Recorder>, message: Message) -> Taken {
         self.follow(recorder);
+        self.take_in_own_updates(recorder).await;
         match message {
             Message::Invoke { call, reply, .. } => self.invoke(recorder, call, reply).await,
             Message::Accept { call, due, reply } => self.accept(recorder, call, due, reply).await,

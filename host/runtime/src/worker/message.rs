@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::{Completer, CopiedLog, Index, Payload, Timestamp, TraceContext};
+use everlog_oplog::{Caller, CopiedLog, Index, Payload, Timestamp, TraceContext};
 use tokio::sync::oneshot;
 use wasmtime::component::Type;
 
@@ -141,7 +141,7 @@ pub(crate) struct PromiseCompletion {
     pub(crate) promise: Index,
     pub(crate) data: Vec<u8>,
     /// The call, where a worker makes it.
-    pub(crate) completer: Option<Completer>,
+    pub(crate) completer: Option<Caller>,
     pub(crate) reply: Reply<Result<bool, WorkerError>>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::{Completer, Index, Payload, PromiseError, Status, WorkerState as Life};
+use everlog_oplog::{Caller, Index, Payload, PromiseError, Status, WorkerState as Life};
 use tokio::sync::oneshot;
 
 use super::front::Front;
@@ -50,7 +50,7 @@ impl Front {
         recorder: &Recorder,
         promise: Index,
         data: Payload,
-        completer: Option<Completer>,
+        completer: Option<Caller>,
     ) -> Result<bool, WorkerError> {
         let completed = recorder.with(|journal, now| {
             let completed = match completer {
@@ -98,7 +98,7 @@ impl Shared {
         worker: &WorkerId,
         promise: Index,
         data: Vec<u8>,
-        completer: Option<Completer>,
+        completer: Option<Caller>,
     ) -> Result<bool, WorkerError> {
         check_size(&data)?;
         let (reply, answer) = oneshot::channel();

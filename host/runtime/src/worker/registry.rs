@@ -27,6 +27,8 @@ pub(crate) struct Handle {
     pub(crate) versions: VersionsCell,
     /// Whether an invocation is executing, or callers wait.
     pub(crate) busy: AtomicBool,
+    /// The guest has asked for an update of its own worker, which the task has not looked at.
+    pub(crate) updates_itself: AtomicBool,
     last_used: AtomicU64,
     /// Closed when the task has ended and left the registry.
     ended: watch::Sender<bool>,
@@ -155,6 +157,7 @@ impl Registry {
             durable: Arc::new(watch::Sender::new(Durable::UpTo(Index(0)))),
             versions: VersionsCell::default(),
             busy: AtomicBool::new(true),
+            updates_itself: AtomicBool::new(false),
             last_used: AtomicU64::new(clock::now().0),
             ended: watch::Sender::new(false),
         });

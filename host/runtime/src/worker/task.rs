@@ -153,6 +153,9 @@ impl Task {
 
     async fn live(&mut self) {
         loop {
+            if let Some(recorder) = &self.recorder {
+                self.front.take_in_own_updates(recorder).await;
+            }
             let plan = self.plan();
             // A worker that executes is not asked to leave.
             self.handle.busy.store(true, Ordering::Relaxed);

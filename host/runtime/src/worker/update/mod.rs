@@ -21,7 +21,7 @@ use everlog_oplog::{Status, UpdateMode, WorkerState as Life};
 pub use check::Fit;
 pub(crate) use check::check;
 pub(crate) use patience::Patience;
-pub(crate) use request::UpdateRequest;
+pub(crate) use request::{UpdateRequest, record_request};
 pub(crate) use saved::Saved;
 pub(crate) use trial::expected;
 pub use versions::Versions;

@@ -1,16 +1,21 @@
 //! Where updates are asked for, and who hears which version runs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use everlog_oplog::{Status, UpdateMode, WorkerState as Life};
+use everlog_oplog::status::PendingUpdate;
+use everlog_oplog::{Caller, Journal, Status, Timestamp, UpdateMode, WorkerState as Life};
+use tokio::sync::oneshot;
 
 use super::versions::Versions;
 use crate::component::ComponentVersion;
 use crate::durable::Recorder;
 use crate::error::WorkerError;
+use crate::shared::Shared;
+use crate::worker::WorkerId;
 use crate::worker::desk::Desk;
 use crate::worker::front::Front;
-use crate::worker::message::Reply;
+use crate::worker::message::{Message, Reply};
 
 /// Updates that may wait for one worker.
 const PENDING_MAX: usize = 64;
@@ -19,6 +24,26 @@ const PENDING_MAX: usize = 64;
 pub(crate) struct UpdateRequest {
     pub(crate) version: Arc<ComponentVersion>,
     pub(crate) mode: UpdateMode,
+    /// The call, where a worker makes it.
+    pub(crate) requester: Option<Caller>,
+}
+
+impl Shared {
+    /// Asks a worker to go over to another version of its component; returns once that is durable.
+    pub(crate) async fn update(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        version: u64,
+        mode: UpdateMode,
+        requester: Option<Caller>,
+    ) -> Result<(), WorkerError> {
+        let component = worker.component.to_string();
+        let version = self.catalog.version(&component, version).await?;
+        let request = UpdateRequest { version, mode, requester };
+        let (reply, answer) = oneshot::channel();
+        self.deliver(worker, Message::Update { request, reply }).await?;
+        answer.await.unwrap_or(Err(WorkerError::ShuttingDown))
+    }
 }
 
 impl Front {
@@ -29,35 +54,42 @@ impl Front {
         request: UpdateRequest,
         reply: Reply<Result<(), WorkerError>>,
     ) {
-        let UpdateRequest { version, mode } = request;
-        let refused = recorder.with(|journal, _| self.refuse_update(journal.status()));
-        if let Some(refused) = refused {
-            return drop(reply.send(Err(refused)));
-        }
+        let UpdateRequest { version, mode, requester } = request;
         let number = version.version;
-        recorder.with(|journal, now| journal.update_requested(number, mode, now));
-        if mode == UpdateMode::Snapshot {
-            self.desk.update();
+        let requested = recorder.with(|journal, now| {
+            record_request(journal, &self.label, number, mode, requester, now)
+        });
+        match requested {
+            Err(refused) => return drop(reply.send(Err(refused))),
+            // The call is made again, and what it asked for is in the log.
+            Ok(false) => {}
+            Ok(true) => {
+                if mode == UpdateMode::Snapshot {
+                    self.desk.update();
+                }
+                self.coming.push(version);
+                self.tell_versions(recorder);
+            }
         }
-        self.coming.push(version);
-        self.tell_versions(recorder);
         recorder.flush_with(
             Vec::new(),
             Box::new(move |stored| drop(reply.send(stored.map_err(WorkerError::from)))),
         );
     }
 
-    fn refuse_update(&self, status: &Status) -> Option<WorkerError> {
-        let worker = || self.label.to_string();
-        if status.create.ephemeral {
-            return Some(WorkerError::Ephemeral { worker: worker() });
+    /// Takes in which updates the worker's own guest has asked for: it records them itself.
+    pub(in crate::worker) async fn take_in_own_updates(&mut self, recorder: &Arc<Recorder>) {
+        if !self.handle.updates_itself.swap(false, Ordering::AcqRel) {
+            return;
         }
-        if status.state == Life::Exited {
-            let code = status.exit_code.unwrap_or_default();
-            return Some(WorkerError::Exited { worker: worker(), code });
+        let pending = recorder.with(|journal, _| journal.status().updates.pending.clone());
+        let by_snapshot = pending.iter().filter(|update| update.mode == UpdateMode::Snapshot);
+        for _ in self.desk.updates()..by_snapshot.count() {
+            self.desk.update();
         }
-        let full = status.updates.pending.len() >= PENDING_MAX;
-        full.then(|| WorkerError::TooManyUpdates { worker: worker(), limit: PENDING_MAX })
+        self.coming.clear();
+        self.fetch_coming(&pending).await;
+        self.tell_versions(recorder);
     }
 
     /// Whether the execution is to be cut off for an update: not while a write that must not be
@@ -74,7 +106,11 @@ impl Front {
 
     /// After a load: fetches the versions that the log says are to come.
     pub(in crate::worker) async fn restore_updates(&mut self, status: &Status) {
-        for update in &status.updates.pending {
+        self.fetch_coming(&status.updates.pending).await;
+    }
+
+    async fn fetch_coming(&mut self, pending: &[PendingUpdate]) {
+        for update in pending {
             let component = self.worker.component.to_string();
             // One that cannot be had is found out when its turn comes.
             if let Ok(version) = self.shared.catalog.version(&component, update.version).await {
@@ -108,4 +144,44 @@ impl Desk {
         }
         updates.for_each(|_| self.update());
     }
+}
+
+/// Records a request; false where the very call that makes it has made it before.
+pub(crate) fn record_request(
+    journal: &mut Journal,
+    label: &str,
+    version: u64,
+    mode: UpdateMode,
+    requester: Option<Caller>,
+    now: Timestamp,
+) -> Result<bool, WorkerError> {
+    let status = journal.status();
+    let again = |call: &Caller| status.was_requested_by(version, mode, call);
+    if requester.as_ref().is_some_and(again) {
+        return Ok(false);
+    }
+    if let Some(refused) = refuse(status, label) {
+        return Err(refused);
+    }
+    match requester {
+        Some(call) => journal.update_requested_by(version, mode, call, now),
+        None => {
+            journal.update_requested(version, mode, now);
+            true
+        }
+    };
+    Ok(true)
+}
+
+fn refuse(status: &Status, label: &str) -> Option<WorkerError> {
+    let worker = || label.to_owned();
+    if status.create.ephemeral {
+        return Some(WorkerError::Ephemeral { worker: worker() });
+    }
+    if status.state == Life::Exited {
+        let code = status.exit_code.unwrap_or_default();
+        return Some(WorkerError::Exited { worker: worker(), code });
+    }
+    let full = status.updates.pending.len() >= PENDING_MAX;
+    full.then(|| WorkerError::TooManyUpdates { worker: worker(), limit: PENDING_MAX })
 }

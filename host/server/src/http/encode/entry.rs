@@ -22,7 +22,7 @@ use crate::values::{BytesAs, Json};
 const MAX_SHOWN_BYTES: usize = 4_096;
 
 /// Every `type` that an entry can have, as [`EntryKind::name`] spells them.
-pub(in crate::http) const ENTRY_TYPES: [&str; 35] = [
+pub(in crate::http) const ENTRY_TYPES: [&str; 36] = [
     "create",
     "invocation-started",
     "invocation-completed",
@@ -58,6 +58,7 @@ pub(in crate::http) const ENTRY_TYPES: [&str; 35] = [
     "snapshot",
     "forked",
     "promise-completed-by",
+    "update-requested-by",
 ];
 
 /// A line that a guest printed, as followers of its log get it.
@@ -255,6 +256,11 @@ fn life_json(kind: &EntryKind) -> Value {
         EntryKind::UpdateRequested { version, mode } => {
             json!({ "version": version, "mode": update_name(*mode) })
         }
+        EntryKind::UpdateRequestedBy { version, mode, requester } => json!({
+            "version": version, "mode": update_name(*mode),
+            "requester": worker_json(&requester.worker),
+            "position": requester.position.to_string(),
+        }),
         EntryKind::UpdateDone { version } => json!({ "version": version }),
         EntryKind::UpdateFailed { version, details } => {
             json!({ "version": version, "details": details })

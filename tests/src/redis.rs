@@ -136,6 +136,7 @@ impl Drop for RedisServer {
 fn spawn(port: u16, directory: &TempDir, flags: &[String]) -> Result<Child, String> {
     let mut process = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+        .args(["--repl-diskless-sync-delay", "0"])
         .arg("--dir")
         .arg(directory.path())
         .args(flags)

@@ -41,6 +41,8 @@ pub struct Server {
     flags: Vec<String>,
     directory: TempDir,
     api: Api,
+    /// What `--store` is given.
+    store: String,
     redis: Option<RedisServer>,
 }
 
@@ -56,7 +58,17 @@ impl Server {
     /// If it does not become ready.
     pub async fn start_with(flags: &[&str]) -> Self {
         let redis = is_on_redis().then(RedisServer::start);
-        Self::start_on(None, redis, flags).await
+        Self::start_on(None, redis, None, flags).await
+    }
+
+    /// Starts a server on the Redis of another one, with a data directory of its own.
+    pub async fn start_beside(other: &Self) -> Self {
+        Self::start_on_store(&other.store, &[]).await
+    }
+
+    /// Starts a server on the store that has this URL.
+    pub async fn start_on_store(url: &str, flags: &[&str]) -> Self {
+        Self::start_on(None, None, Some(url), flags).await
     }
 
     /// Starts a server on this Redis, whatever the other tests run on.
@@ -64,7 +76,7 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_on_redis(redis: RedisServer, flags: &[&str]) -> Self {
-        Self::start_on(None, Some(redis), flags).await
+        Self::start_on(None, Some(redis), None, flags).await
     }
 
     /// Starts a server on a copy of the data that another server, stopped since, has left.
@@ -73,26 +85,28 @@ impl Server {
     /// If it does not become ready.
     pub async fn start_on_copy(data: &StoppedData, flags: &[&str]) -> Self {
         let redis = data.redis.as_ref().map(RedisServer::start_on_copy);
-        Self::start_on(Some(data), redis, flags).await
+        Self::start_on(Some(data), redis, None, flags).await
     }
 
     async fn start_on(
         data: Option<&StoppedData>,
-        redis: Option<RedisServer>,
+        mut redis: Option<RedisServer>,
+        other_store: Option<&str>,
         flags: &[&str],
     ) -> Self {
+        let own_store = redis.as_ref().map_or("embedded".to_owned(), RedisServer::url);
+        let store = other_store.map_or(own_store, str::to_owned);
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut redis = redis;
         for _ in 0..START_ATTEMPTS {
             let directory = TempDir::with_prefix("everlog-test-").expect("a temporary directory");
             if let Some(data) = data {
                 copy(&data_directory(data.directory.path()), &data_directory(directory.path()));
             }
             let port = free_port();
-            let process = spawn(port, directory.path(), redis.as_ref(), &flags);
+            let process = spawn(port, directory.path(), &store, &flags);
             let api = Api::new(port);
-            let flags = flags.clone();
-            let mut server = Self { process, port, flags, directory, api, redis };
+            let (flags, store) = (flags.clone(), store.clone());
+            let mut server = Self { process, port, flags, directory, api, store, redis };
             if server.becomes_ready().await {
                 return server;
             }
@@ -137,8 +151,7 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_again(&mut self) {
-        let redis = self.redis.as_ref();
-        self.process = spawn(self.port, self.directory.path(), redis, &self.flags);
+        self.process = spawn(self.port, self.directory.path(), &self.store, &self.flags);
         assert!(self.becomes_ready().await, "the server did not start again");
     }
 
@@ -176,6 +189,11 @@ impl Server {
     pub async fn restart_after_kill(&mut self) {
         self.kill();
         self.start_again().await;
+    }
+
+    /// Sends a signal by its name, as in `STOP`.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Sends SIGTERM and waits until the server has ended.
@@ -222,17 +240,16 @@ fn is_on_redis() -> bool {
     }
 }
 
-fn spawn(port: u16, directory: &Path, redis: Option<&RedisServer>, flags: &[String]) -> Process {
+fn spawn(port: u16, directory: &Path, store: &str, flags: &[String]) -> Process {
     let log = open_log(&log_file(directory));
     let errors = log.try_clone().expect("a second handle of the log file");
-    let store = redis.map_or("embedded".to_owned(), RedisServer::url);
     Process::start(
         everlog()
             .arg("serve")
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .arg("--data-dir")
             .arg(data_directory(directory))
-            .args(["--store", &store])
+            .args(["--store", store])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(log)

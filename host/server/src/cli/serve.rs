@@ -64,6 +64,11 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
 /// If it is in use, damaged, cannot be created, or cannot be reached.
 pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.store {
+        StoreKind::Embedded if settings.min_replicas > 0 => anyhow::bail!(
+            "`min-replicas` is {}, but embedded state has no replicas; set `store` to a Redis \
+             server",
+            settings.min_replicas
+        ),
         StoreKind::Embedded => {
             let mut options = EmbeddedOptions::new(&settings.data_dir);
             options.accept_loss = settings.accept_loss;
@@ -75,6 +80,7 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn St
         StoreKind::Redis { url } => {
             let mut options = RedisOptions::new(url, &settings.data_dir);
             options.prefix.clone_from(&settings.store_prefix);
+            options.min_replicas = settings.min_replicas;
             let store = RedisStore::open(&options).await.context("cannot open the store")?;
             Ok(Arc::new(store))
         }

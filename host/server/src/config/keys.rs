@@ -74,6 +74,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     store_keys::STORE,
     store_keys::STORE_PREFIX,
+    store_keys::MIN_REPLICAS,
     Key {
         name: "tokens",
         kind: Kind::Secrets,

@@ -2,7 +2,7 @@
 
 use everlog_store::{MAX_STORE_PREFIX_BYTES, RedisOptions};
 
-use super::keys::{Key, Kind};
+use super::keys::{Key, Kind, parse_into};
 use super::settings::{Settings, StoreKind};
 
 pub(super) const STORE: Key = Key {
@@ -25,6 +25,15 @@ pub(super) const STORE_PREFIX: Key = Key {
            use one Redis.",
     set: set_prefix,
     get: |settings| settings.store_prefix.clone(),
+};
+
+pub(super) const MIN_REPLICAS: Key = Key {
+    name: "min-replicas",
+    kind: Kind::Value,
+    help: "On how many replicas of Redis everything must be before it counts as durable; on all \
+           that are connected, if they are fewer. Embedded state has no replicas.",
+    set: |settings, text| parse_into(&mut settings.min_replicas, text, "a whole number"),
+    get: |settings| settings.min_replicas.to_string(),
 };
 
 fn set_store(place: &mut StoreKind, text: &str) -> Result<(), String> {

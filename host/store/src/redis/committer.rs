@@ -7,16 +7,19 @@
 //! executed is answered from what the script noted about it, the rest is executed now.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use futures::channel::mpsc;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use tokio::sync::Notify;
 
+use super::acknowledger::Pending;
 use super::encode::encode;
 use super::link::{Link, Trouble, Waits, ask, load, trouble};
 use super::reply::{Reply, parse};
@@ -164,6 +167,10 @@ pub(super) struct Committer {
     sent: usize,
     /// The number of the last batch that was answered.
     answered: u64,
+    /// The same for others, raised before the answer is given.
+    answered_shared: Arc<AtomicU64>,
+    /// Where answers go that wait for replicas.
+    held_back: Option<mpsc::UnboundedSender<Pending>>,
     waits: Waits,
     is_troubled: bool,
 }
@@ -176,11 +183,26 @@ struct Line {
 }
 
 impl Committer {
-    pub(super) fn new(queue: Arc<Queue>, state: Arc<State>, link: Link, session: Session) -> Self {
+    pub(super) fn new(
+        (queue, state): (Arc<Queue>, Arc<State>),
+        (link, session): (Link, Session),
+        answered_shared: Arc<AtomicU64>,
+        held_back: Option<mpsc::UnboundedSender<Pending>>,
+    ) -> Self {
         queue.lock().committing_thread = Some(thread::current().id());
-        let (waiting, waits) = (VecDeque::new(), Waits::default());
-        let (sent, answered, is_troubled) = (0, 0, false);
-        Self { queue, state, link, session, waiting, sent, answered, waits, is_troubled }
+        Self {
+            queue,
+            state,
+            link,
+            session,
+            waiting: VecDeque::new(),
+            sent: 0,
+            answered: 0,
+            answered_shared,
+            held_back,
+            waits: Waits::default(),
+            is_troubled: false,
+        }
     }
 
     /// Commits until the store is closed or poisoned.
@@ -306,7 +328,12 @@ impl Committer {
             self.answered += 1;
             self.waits.reset();
             self.note(None);
-            (job.done)(outcome);
+            self.answered_shared.store(self.answered, Ordering::SeqCst);
+            match &self.held_back {
+                None => (job.done)(outcome),
+                // If it is not taken, it is dropped there, which answers as well.
+                Some(held_back) => drop(held_back.unbounded_send(Pending::new(job.done, outcome))),
+            }
             self.queue.answered(job.bytes);
         }
     }

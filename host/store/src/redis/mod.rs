@@ -13,20 +13,25 @@
 //! ```
 //! Code map, in the order of a write: `committer` (who waits, pipelines, trouble) → `encode` →
 //! `commit.lua` → `reply`. `session` is the right to write, `link` what connections and errors are,
-//! `reader` everything that may be asked twice, `watch` looks after lease and replicas.
+//! `reader` everything that may be asked twice, `watch` looks after lease and replicas, `replicas`
+//! waits for them, and `acknowledger` holds answers back meanwhile.
 
+mod acknowledger;
 mod committer;
 mod encode;
 mod link;
 mod node;
 mod reader;
+mod replicas;
 mod reply;
 mod server;
 mod session;
 mod state;
+mod values;
 mod watch;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -43,8 +48,11 @@ use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
 use committer::{Committer, Queue};
 use link::Link;
 use reader::Reader;
+use replicas::{Waiter, Wishes};
 use session::{Session, script};
 use state::State;
+use values::{bound, damaged, key_values, last_index, log_records, optional_bytes};
+use watch::Watch;
 
 /// The longest prefix of keys, in bytes.
 pub const MAX_STORE_PREFIX_BYTES: usize = 256;
@@ -59,14 +67,18 @@ pub struct RedisOptions {
     pub url: String,
     /// What every key begins with, so that several stores may be in one database.
     pub prefix: String,
+    /// On how many replicas a batch must be before it counts as durable; all there are, if they are
+    /// fewer.
+    pub min_replicas: u32,
     /// A directory of this machine that says which node it is, and is locked.
     pub directory: PathBuf,
 }
 
 impl RedisOptions {
-    /// The usual options: keys begin with `everlog:`.
+    /// The usual options: keys begin with `everlog:`, no replica is waited for.
     pub fn new(url: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
-        Self { url: url.into(), prefix: "everlog:".to_owned(), directory: directory.into() }
+        let (url, prefix, directory) = (url.into(), "everlog:".to_owned(), directory.into());
+        Self { url, prefix, min_replicas: 0, directory }
     }
 
     /// Where the server is, without the secrets of the URL.
@@ -88,6 +100,7 @@ pub struct RedisStore {
     reader: Arc<Reader>,
     /// Blobs are large, and nobody else shall wait behind them.
     blobs: Arc<Reader>,
+    wishes: Wishes,
     prefix: String,
     /// Closed when the committing thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
@@ -100,6 +113,7 @@ struct Opened {
     state: Arc<State>,
     reader: Arc<Reader>,
     blobs: Arc<Reader>,
+    wishes: Wishes,
 }
 
 impl RedisStore {
@@ -122,10 +136,10 @@ impl RedisStore {
             drop(end);
         });
         started.map_err(|error| StoreError::Poisoned { reason: error.to_string() })?;
-        let Opened { queue, state, reader, blobs } =
+        let Opened { queue, state, reader, blobs, wishes } =
             opened.await.unwrap_or(Err(StoreError::Closed))?;
         let ended = Mutex::new(ended);
-        Ok(Self { queue, state, reader, blobs, prefix, ended, _lock: lock })
+        Ok(Self { queue, state, reader, blobs, wishes, prefix, ended, _lock: lock })
     }
 
     fn log_key(&self, worker: &WorkerKey) -> Vec<u8> {
@@ -150,27 +164,56 @@ fn run(link: Link, options: &RedisOptions, opened: oneshot::Sender<Result<Opened
         }
     };
     runtime.block_on(async {
-        let session = match begin(&link, options).await {
-            Ok(session) => session,
-            Err(error) => return drop(opened.send(Err(error))),
-        };
-        let handle = tokio::runtime::Handle::current();
-        let (queue, state) = (Arc::new(Queue::default()), Arc::new(State::default()));
-        let reader = Reader::new(link.clone(), handle.clone());
-        let blobs = Reader::new(link.clone(), handle);
-        let committer =
-            Committer::new(Arc::clone(&queue), Arc::clone(&state), link.clone(), session.clone());
-        let watch = watch::Watch::new(link, session, Arc::clone(&state), Arc::clone(&reader));
-        // Once, so that it is known from the beginning what there is.
-        watch.look().await;
-        if opened.send(Ok(Opened { queue, state, reader, blobs })).is_err() {
-            return;
-        }
-        tokio::select! {
-            () = committer.run() => {}
-            () = watch.run() => {}
+        match begin(&link, options).await {
+            Ok(session) => serve(link, session, options.min_replicas, opened).await,
+            Err(error) => drop(opened.send(Err(error))),
         }
     });
+}
+
+/// Everything that goes on while the store is open.
+async fn serve(
+    link: Link,
+    session: Session,
+    min_replicas: u32,
+    opened: oneshot::Sender<Result<Opened, StoreError>>,
+) {
+    let reader = || Reader::new(link.clone(), tokio::runtime::Handle::current());
+    let (queue, state) = (Arc::new(Queue::default()), Arc::new(State::default()));
+    let answered = Arc::new(AtomicU64::new(0));
+    let (wishes, handed_in) = Wishes::new();
+    let (held_back, answers) = futures::channel::mpsc::unbounded();
+    let committer = Committer::new(
+        (Arc::clone(&queue), Arc::clone(&state)),
+        (link.clone(), session.clone()),
+        Arc::clone(&answered),
+        (min_replicas > 0).then_some(held_back),
+    );
+    let acknowledging =
+        acknowledger::run(answers, wishes.clone(), min_replicas, Arc::clone(&state));
+    let shared = reader();
+    let watch = {
+        let (link, session, answered) = (link.clone(), session.clone(), Arc::clone(&answered));
+        Watch::new(link, session, Arc::clone(&state), Arc::clone(&shared), answered)
+    };
+    let waiter = Waiter {
+        link: link.clone(),
+        session,
+        state: Arc::clone(&state),
+        reader: reader(),
+        answered,
+    };
+    // Once, so that it is known from the beginning what there is.
+    watch.look().await;
+    let stores = Opened { queue, state, reader: shared, blobs: reader(), wishes };
+    if opened.send(Ok(stores)).is_err() {
+        return;
+    }
+    tokio::select! {
+        _ = futures::future::join(committer.run(), acknowledging) => {}
+        () = watch.run() => {}
+        () = waiter.run(handed_in) => {}
+    }
 }
 
 async fn begin(link: &Link, options: &RedisOptions) -> Result<Session, StoreError> {
@@ -202,19 +245,7 @@ impl Store for RedisStore {
         let mut command = redis::cmd("XREVRANGE");
         command.arg(self.log_key(worker)).arg("+").arg("-").arg("COUNT").arg(1);
         let worker = worker.clone();
-        async move {
-            let value = self.reader.ask(command).await?;
-            let Value::Array(records) = &value else { return Err(strange(&worker, &value)) };
-            let Some(record) = records.first() else { return Ok(None) };
-            match record {
-                Value::Array(parts) => match parts.first().and_then(record_id) {
-                    Some((last, _)) => Ok(Some(last)),
-                    None => Err(strange(&worker, &value)),
-                },
-                _ => Err(strange(&worker, &value)),
-            }
-        }
-        .boxed()
+        async move { last_index(&worker, &self.reader.ask(command).await?) }.boxed()
     }
 
     fn get(&self, space: Space, key: &[u8]) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
@@ -294,8 +325,7 @@ impl Store for RedisStore {
     fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
             self.state.check()?;
-            let _ = count;
-            Ok(())
+            self.wishes.wait(count).await
         }
         .boxed()
     }
@@ -314,75 +344,4 @@ fn command(name: &str, key: &str) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(key);
     command
-}
-
-/// One end of a range, as ZRANGEBYLEX wants it.
-fn bound(bound: std::ops::Bound<Vec<u8>>, unbounded: &[u8]) -> Vec<u8> {
-    match bound {
-        std::ops::Bound::Included(key) => [b"[", &*key].concat(),
-        std::ops::Bound::Excluded(key) => [b"(", &*key].concat(),
-        std::ops::Bound::Unbounded => unbounded.to_vec(),
-    }
-}
-
-/// Last and first index of a record of an oplog.
-fn record_id(id: &Value) -> Option<(u64, u64)> {
-    let Value::BulkString(bytes) = id else { return None };
-    let (last, first) = std::str::from_utf8(bytes).ok()?.split_once('-')?;
-    Some((last.parse().ok()?, first.parse().ok()?))
-}
-
-fn log_records(worker: &WorkerKey, value: Value) -> Result<Vec<LogRecord>, StoreError> {
-    let Value::Array(items) = value else { return Err(strange(worker, &value)) };
-    let mut records: Vec<LogRecord> = Vec::with_capacity(items.len() / 2);
-    let mut items = items.into_iter();
-    while let (Some(id), Some(bytes)) = (items.next(), items.next()) {
-        let (Some((last, first)), Value::BulkString(bytes)) = (record_id(&id), bytes) else {
-            return Err(strange(worker, &id));
-        };
-        if let Some(before) = records.last()
-            && first != before.last + 1
-        {
-            let place = format!("oplog of worker {worker}, entry {}", before.last + 1);
-            return Err(damaged(place, format!("the next record begins with entry {first}")));
-        }
-        records.push(LogRecord { first, last, bytes });
-    }
-    Ok(records)
-}
-
-fn key_values(space: Space, value: Value) -> Result<Vec<KeyValue>, StoreError> {
-    let place = || format!("keys of space {}", space.number());
-    let Value::Array(items) = value else {
-        return Err(damaged(place(), "Redis answers with something else".to_owned()));
-    };
-    let mut found = Vec::with_capacity(items.len() / 2);
-    let mut items = items.into_iter();
-    while let (Some(key), Some(value)) = (items.next(), items.next()) {
-        match (key, value) {
-            (Value::BulkString(key), Value::BulkString(value)) => found.push((key, value)),
-            (key, _) => {
-                return Err(damaged(place(), format!("the key {key:?} has no value")));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn optional_bytes(place: &str, value: Value) -> Result<Option<Vec<u8>>, StoreError> {
-    match value {
-        Value::Nil => Ok(None),
-        Value::BulkString(bytes) => Ok(Some(bytes)),
-        other => Err(damaged(place.to_owned(), format!("Redis answers {other:?}"))),
-    }
-}
-
-fn strange(worker: &WorkerKey, value: &Value) -> StoreError {
-    damaged(format!("oplog of worker {worker}"), format!("Redis holds {value:?}"))
-}
-
-fn damaged(place: String, detail: String) -> StoreError {
-    let advice = "Something else writes keys with this prefix, or Redis lost some: restore them \
-                  from a backup; only what refers to this is affected";
-    StoreError::Corrupt { place, detail, advice }
 }

@@ -99,7 +99,24 @@ impl Session {
         command
     }
 
-    /// Keeps the lease; answers the holder of the fence if that is somebody else.
+    /// Writes a mark behind all that was acknowledged.
+    pub(super) fn mark(&self) -> Cmd {
+        let number = self.number.to_string();
+        script(include_str!("mark.lua"), &[self.prefix.as_bytes(), number.as_bytes()])
+    }
+
+    /// How far the session came, from the answer to [`Session::mark`] or [`Session::renewal`];
+    /// otherwise who has the fence, if that is the reason.
+    pub(super) fn reached(&self, answer: Value) -> Result<u64, Option<String>> {
+        let (kind, detail) =
+            redis::from_redis_value::<(String, String)>(answer).map_err(|_| None)?;
+        if kind == "fenced" {
+            return Err(Some(detail));
+        }
+        detail.parse().map_err(|_| None)
+    }
+
+    /// Keeps the lease.
     pub(super) fn renewal(&self) -> Cmd {
         let number = self.number.to_string();
         let lease = LEASE_MS.to_string();

@@ -1,9 +1,8 @@
 //! Looks after the lease, and whether Redis and its replicas are there, once a second.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use redis::Value;
 
 use super::link::{Link, Trouble};
 use super::reader::Reader;
@@ -22,6 +21,8 @@ pub(super) struct Watch {
     session: Session,
     state: Arc<State>,
     reader: Arc<Reader>,
+    /// How many batches of the session were acknowledged.
+    answered: Arc<AtomicU64>,
 }
 
 impl Watch {
@@ -30,8 +31,9 @@ impl Watch {
         session: Session,
         state: Arc<State>,
         reader: Arc<Reader>,
+        answered: Arc<AtomicU64>,
     ) -> Self {
-        Self { link, session, state, reader }
+        Self { link, session, state, reader, answered }
     }
 
     /// Looks until the store is poisoned.
@@ -58,10 +60,18 @@ impl Watch {
     }
 
     async fn renew_and_count(&self) -> Result<(), Trouble> {
+        let answered = self.answered.load(Ordering::SeqCst);
         let renewed = self.reader.ask_once(&self.session.renewal()).await?;
-        if let Value::BulkString(holder) = renewed {
-            let holder = String::from_utf8_lossy(&holder);
-            self.state.poison(self.session.fenced(&self.link, &holder));
+        match self.session.reached(renewed) {
+            Ok(last) if last < answered => {
+                let found = format!("{last} batches of {answered}");
+                self.state.poison(self.session.lost(&self.link, &found));
+            }
+            Ok(_) => {}
+            Err(Some(holder)) => self.state.poison(self.session.fenced(&self.link, &holder)),
+            Err(None) => {
+                return Err(Trouble::Passing("the lease was not renewed".to_owned()));
+            }
         }
         let answer = self.reader.ask_once(redis::cmd("INFO").arg("replication")).await?;
         let text: String =

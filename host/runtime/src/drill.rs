@@ -117,6 +117,10 @@ impl Store for StopAfter {
         self.store.replication()
     }
 
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        self.store.facts()
+    }
+
     fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.wait_replicas(count)
     }

@@ -186,6 +186,12 @@ pub trait Store: Send + Sync + 'static {
     /// Which replicas there are, as far as is known. Cheap; for metrics.
     fn replication(&self) -> Replication;
 
+    /// What an operator may want to know of this engine, as names and values, without secrets.
+    /// Cheap; for `/readyz?verbose`.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Waits until everything acknowledged so far is on `count` replicas, or on all there are if
     /// they are fewer, then; without replicas it resolves at once. Dropping the future ends the
     /// wait.

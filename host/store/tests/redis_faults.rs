@@ -166,6 +166,22 @@ async fn what_the_server_refuses_for_now_is_done_later() {
     .await;
     server.ask("CONFIG SET maxmemory 0");
     load.advance(100).await;
+    let refusals = [
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "NOREPLICAS"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "READONLY"),
+    ];
+    for (order, relief, code) in refusals {
+        println!("{order}");
+        server.ask(order);
+        becomes(
+            &store,
+            "it refuses",
+            |health| matches!(health, Health::Unreachable { reason } if reason.contains(code)),
+        )
+        .await;
+        server.ask(relief);
+        load.advance(100).await;
+    }
     load.verify(&store).await;
 }
 

@@ -15,6 +15,13 @@ async fn one_that_keeps_nothing_is_warned_about() {
 
     let careful = Server::start_on_redis(RedisServer::start(), &[]).await;
     assert!(!careful.log().contains("WARN"), "{}", careful.log());
+    for (server, keeps) in [(&server, "no"), (&careful, "yes")] {
+        let checks = server.api().get("/readyz?verbose").await.expect(200);
+        let facts = &checks["checks"][0]["facts"];
+        assert_eq!(facts["appendonly"], keeps, "{checks}");
+        assert_eq!(facts["role"], "master", "{checks}");
+        assert_eq!(facts["replicas"], "0", "{checks}");
+    }
 }
 
 #[tokio::test]

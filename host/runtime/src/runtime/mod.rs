@@ -122,6 +122,12 @@ impl Runtime {
         (self.shared.store.health(), self.shared.store.replication())
     }
 
+    /// What an operator may want to know of the store, as names and values.
+    #[must_use]
+    pub fn store_facts(&self) -> Vec<(&'static str, String)> {
+        self.shared.store.facts()
+    }
+
     /// Sends a message and waits for its answer.
     async fn ask<T, E: From<WorkerError>>(
         &self,

@@ -31,7 +31,12 @@ pub(super) async fn readyz(
     if verbose {
         let status =
             if failed.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-        let checks: Vec<Value> = checks.iter().map(Check::to_json).collect();
+        let mut checks: Vec<Value> = checks.iter().map(Check::to_json).collect();
+        let facts = app.runtime.store_facts();
+        if !facts.is_empty() {
+            let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+            checks[0]["facts"] = Value::Object(facts.collect());
+        }
         let body = json!({ "ready": failed.is_none(), "checks": checks });
         return Ok((status, Json(body)).into_response());
     }

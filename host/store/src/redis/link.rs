@@ -10,9 +10,12 @@ use crate::StoreError;
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// After this time without an answer a connection counts as lost. Longer than Redis needs for the
-/// largest batch or blob on a slow disk.
-pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// After this time without an answer a connection counts as lost: longer than the largest batch
+/// takes on a slow disk.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// The same where blobs are sent, which are larger.
+const BLOB_ANSWER_LIMIT: Duration = Duration::from_secs(90);
 
 /// Waits between attempts double from the first to the second.
 const WAITS_MS: (u64, u64) = (10, 1_000);
@@ -48,6 +51,7 @@ pub(super) struct Link {
     client: Client,
     /// The server and its database, without the secrets of the URL.
     address: String,
+    answer_limit: Duration,
 }
 
 impl Link {
@@ -62,7 +66,12 @@ impl Link {
         let information = client.get_connection_info();
         let database = information.redis_settings().db();
         let address = format!("redis://{}/{database}", information.addr());
-        Ok(Self { client, address })
+        Ok(Self { client, address, answer_limit: ANSWER_LIMIT })
+    }
+
+    /// The same for large blobs.
+    pub(super) fn for_blobs(&self) -> Self {
+        Self { answer_limit: BLOB_ANSWER_LIMIT, ..self.clone() }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -77,7 +86,7 @@ impl Link {
     pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Trouble> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(ANSWER_LIMIT));
+            .set_response_timeout(Some(self.answer_limit));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config);
         connection.await.map_err(|error| trouble(&error))
     }
@@ -105,7 +114,11 @@ pub(super) async fn load(
 }
 
 pub(super) fn trouble(error: &RedisError) -> Trouble {
-    let text = error.to_string();
+    // As the server said it: operators know its codes.
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
     if error.code().is_some_and(|code| PASSING_CODES.contains(&code)) {
         return Trouble::Passing(text);
     }

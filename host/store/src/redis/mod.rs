@@ -178,7 +178,7 @@ async fn serve(
     min_replicas: u32,
     opened: oneshot::Sender<Result<Opened, StoreError>>,
 ) {
-    let reader = || Reader::new(link.clone(), tokio::runtime::Handle::current());
+    let reader = |link: &Link| Reader::new(link.clone(), tokio::runtime::Handle::current());
     let (queue, state) = (Arc::new(Queue::default()), Arc::new(State::default()));
     let answered = Arc::new(AtomicU64::new(0));
     let (wishes, handed_in) = Wishes::new();
@@ -191,7 +191,7 @@ async fn serve(
     );
     let acknowledging =
         acknowledger::run(answers, wishes.clone(), min_replicas, Arc::clone(&state));
-    let shared = reader();
+    let shared = reader(&link);
     let watch = {
         let (link, session, answered) = (link.clone(), session.clone(), Arc::clone(&answered));
         Watch::new(link, session, Arc::clone(&state), Arc::clone(&shared), answered)
@@ -200,12 +200,12 @@ async fn serve(
         link: link.clone(),
         session,
         state: Arc::clone(&state),
-        reader: reader(),
+        reader: reader(&link),
         answered,
     };
     // Once, so that it is known from the beginning what there is.
     watch.look().await;
-    let stores = Opened { queue, state, reader: shared, blobs: reader(), wishes };
+    let stores = Opened { queue, state, reader: shared, blobs: reader(&link.for_blobs()), wishes };
     if opened.send(Ok(stores)).is_err() {
         return;
     }
@@ -320,6 +320,10 @@ impl Store for RedisStore {
 
     fn replication(&self) -> Replication {
         self.state.replication()
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        self.state.facts()
     }
 
     fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {

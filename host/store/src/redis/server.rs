@@ -125,7 +125,7 @@ pub(super) async fn information(
 }
 
 /// A setting of the server, if it tells.
-async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
+pub(super) async fn setting(connection: &mut MultiplexedConnection, name: &str) -> Option<String> {
     let answer = ask(connection, redis::cmd("CONFIG").arg("GET").arg(name)).await.ok()?;
     redis::from_redis_value::<HashMap<String, String>>(answer).ok()?.remove(name)
 }
@@ -151,6 +151,28 @@ pub(super) fn replication(facts: &HashMap<String, String>) -> Replication {
         replication.lag_bytes = replication.lag_bytes.max(lag);
     }
     replication
+}
+
+/// What operators are shown.
+pub(super) fn shown(
+    link: &Link,
+    facts: &HashMap<String, String>,
+    fsync: Option<String>,
+    replication: Replication,
+) -> Vec<(&'static str, String)> {
+    let fact = |name: &str| facts.get(name).cloned().unwrap_or_else(|| "unknown".to_owned());
+    let appends = if fact("aof_enabled") == "1" { "yes" } else { "no" };
+    vec![
+        ("address", link.address().to_owned()),
+        ("version", fact("redis_version")),
+        ("role", fact("role")),
+        ("appendonly", appends.to_owned()),
+        ("appendfsync", fsync.unwrap_or_else(|| "unknown".to_owned())),
+        ("usedMemoryBytes", fact("used_memory")),
+        ("maxMemoryBytes", fact("maxmemory")),
+        ("replicas", replication.replicas.to_string()),
+        ("lagBytes", replication.lag_bytes.to_string()),
+    ]
 }
 
 #[cfg(test)]

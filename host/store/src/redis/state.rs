@@ -20,6 +20,7 @@ struct Inner {
     poison: Option<StoreError>,
     troubles: [Option<String>; 2],
     replication: Replication,
+    facts: Vec<(&'static str, String)>,
 }
 
 impl State {
@@ -49,6 +50,14 @@ impl State {
             None if before => tracing::info!("Redis can be used again"),
             _ => {}
         }
+    }
+
+    pub(super) fn set_facts(&self, facts: Vec<(&'static str, String)>) {
+        self.lock().facts = facts;
+    }
+
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        self.lock().facts.clone()
     }
 
     pub(super) fn set_replication(&self, replication: Replication) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::link::{Link, Trouble};
 use super::reader::Reader;
-use super::server::{facts, replication};
+use super::server::{facts, replication, setting, shown};
 use super::session::Session;
 use super::state::{Side, State};
 
@@ -73,10 +73,14 @@ impl Watch {
                 return Err(Trouble::Passing("the lease was not renewed".to_owned()));
             }
         }
-        let answer = self.reader.ask_once(redis::cmd("INFO").arg("replication")).await?;
+        let answer = self.reader.ask_once(&redis::cmd("INFO")).await?;
         let text: String =
             redis::from_redis_value(answer).map_err(|error| Trouble::Lasting(error.to_string()))?;
-        self.state.set_replication(replication(&facts(&text)));
+        let fsync = setting(&mut self.reader.connection().await?, "appendfsync").await;
+        let facts = facts(&text);
+        let replication = replication(&facts);
+        self.state.set_replication(replication);
+        self.state.set_facts(shown(&self.link, &facts, fsync, replication));
         Ok(())
     }
 }

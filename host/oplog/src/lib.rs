@@ -23,6 +23,7 @@
 //! error that names the entry.
 
 pub mod codec;
+pub mod container;
 pub mod copy;
 pub mod entry;
 pub mod index;

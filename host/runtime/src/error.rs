@@ -157,6 +157,22 @@ pub enum WorkerError {
         /// The limit.
         limit: usize,
     },
+    /// What should be imported is no log that can be.
+    #[error("worker {worker} can't be imported: {detail}; nothing has changed")]
+    InvalidImport {
+        /// The worker.
+        worker: String,
+        /// What is wrong, and where.
+        detail: String,
+    },
+    /// The component is not what the imported worker ran.
+    #[error("worker {worker} can't be imported: {detail}; nothing has changed")]
+    ComponentDiffers {
+        /// The worker.
+        worker: String,
+        /// Which version is missing or differs.
+        detail: String,
+    },
     /// The name breaks the rules.
     #[error("{name:?} is no worker name: 1 to 512 bytes of UTF-8 without control characters")]
     InvalidName {

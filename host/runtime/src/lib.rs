@@ -44,7 +44,7 @@ pub use exchange::{Headers, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
 pub use follower::Follower;
 pub use golem::Outcome;
 pub use network::SocketAccess;
-pub use runtime::{CheckedWorker, MAX_KEY_BYTES, Runtime};
+pub use runtime::{CheckedWorker, Export, Import, MAX_KEY_BYTES, Runtime};
 pub use statistics::Statistics;
 pub use wasi::HttpSummary;
 pub use worker::{

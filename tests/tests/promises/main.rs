@@ -47,6 +47,7 @@ mod memory_is_limited;
 mod no_increment_is_lost_or_doubled;
 mod no_shared_increment_is_lost_or_doubled;
 mod oplog_can_be_read;
+mod oplogs_move_to_another_server;
 mod pending_updates_survive;
 mod promise_completion_wakes_its_worker;
 mod promise_is_completed_once;

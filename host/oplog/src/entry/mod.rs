@@ -329,6 +329,21 @@ impl EntryKind {
         }
     }
 
+    /// What the entry holds of bytes that may be in a blob.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            EntryKind::InvocationStarted { request, .. } => request.as_ref(),
+            EntryKind::InvocationCompleted { result: payload, .. }
+            | EntryKind::HostCall { outcome: payload, .. }
+            | EntryKind::Accepted { request: payload, .. }
+            | EntryKind::PromiseCompleted { data: payload, .. }
+            | EntryKind::PromiseCompletedBy { data: payload, .. }
+            | EntryKind::SnapshotLoaded { data: payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
     /// Whether the cursor must meet this entry in order.
     #[must_use]
     pub fn is_replayed(&self) -> bool {

@@ -142,6 +142,17 @@ impl Catalog {
         Ok((name.to_owned(), entry.record.uuid()))
     }
 
+    /// The name of a component, and the digest of each of its versions.
+    pub(crate) fn digests(
+        &self,
+        name_or_id: &str,
+    ) -> Result<(String, Vec<[u8; 32]>), ComponentError> {
+        let known = self.read();
+        let (name, entry) = known.entry(name_or_id)?;
+        let digests = entry.record.versions.iter().map(|version| version.digest).collect();
+        Ok((name.to_owned(), digests))
+    }
+
     /// The uploaded bytes of a version.
     pub(crate) async fn wasm(&self, version: &ComponentVersion) -> Result<Vec<u8>, ComponentError> {
         let digest = version.digest.parse().map_err(|_| ComponentError::Unusable {

@@ -73,7 +73,7 @@ impl Runtime {
     }
 
     /// Returns when all that the worker has recorded so far is in the store.
-    async fn settle(&self, worker: &WorkerId) -> Result<(), WorkerError> {
+    pub(super) async fn settle(&self, worker: &WorkerId) -> Result<(), WorkerError> {
         let (reply, settled) = oneshot::channel();
         if self.shared.registry.send_if_loaded(worker, Message::Settle { reply })
             && let Ok(settled) = settled.await

@@ -3,6 +3,7 @@
 mod components;
 mod histories;
 mod invocations;
+mod transfers;
 mod updates;
 mod workers;
 
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use wasmtime::component::Linker;
 
 pub use invocations::MAX_KEY_BYTES;
+pub use transfers::{Export, Import};
 pub use updates::CheckedWorker;
 
 use crate::blobstore::Containers;

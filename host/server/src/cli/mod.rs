@@ -11,6 +11,7 @@ mod promise;
 mod run;
 mod serve;
 mod table;
+mod transfer;
 mod worker;
 
 use std::io;

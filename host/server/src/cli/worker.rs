@@ -1,11 +1,14 @@
 //! `everlog worker`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::output::{Format, Output, line};
 use super::table::{cell, members, table};
+use super::transfer::{export, import};
 use crate::client::Client;
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +84,20 @@ pub(super) enum Command {
         /// How: the new version replays the whole history, or loads what the old one saves
         #[arg(long, value_enum, default_value_t = Mode::Automatic)]
         mode: Mode,
+    },
+    /// Write the whole oplog of a worker to a file
+    Export {
+        #[command(flatten)]
+        worker: Named,
+        /// The file, which must not exist
+        file: PathBuf,
+    },
+    /// Make a worker from an exported oplog; it goes on from where that ends
+    Import {
+        #[command(flatten)]
+        worker: Named,
+        /// The file
+        file: PathBuf,
     },
     /// Print what a worker printed
     Logs {
@@ -167,6 +184,8 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             let Named { component, worker } = &worker;
             Ok(output.done(&format!("{component}/{worker} is to go over to version {version}"))?)
         }
+        Command::Export { worker, file } => export(client, output, &worker, &file).await,
+        Command::Import { worker, file } => import(client, output, &worker, &file).await,
         Command::Logs { worker, follow, from } => logs(client, output, &worker, follow, from).await,
     }
 }

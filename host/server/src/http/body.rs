@@ -99,7 +99,8 @@ async fn read_within(body: &mut Body, limit: usize) -> Result<Bytes, Problem> {
     Ok(whole.into())
 }
 
-async fn discard(mut body: Body) {
+/// Reads what is left of a body that was refused, up to a limit, so that its client sees why.
+pub(super) async fn discard(mut body: Body) {
     let mut discarded = 0;
     while let Ok(Some(piece)) = next_piece(&mut body).await {
         discarded += piece.len();
@@ -109,7 +110,11 @@ async fn discard(mut body: Body) {
     }
 }
 
-async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+/// The next piece of a body that is read as it comes.
+///
+/// # Errors
+/// [`Code::RequestTimeout`], or [`Code::InvalidRequest`] if the client went away in the middle of it.
+pub(super) async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     loop {
         if body.is_end_stream() {
             return Ok(None);

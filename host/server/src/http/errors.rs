@@ -49,6 +49,8 @@ impl From<WorkerError> for Problem {
             WorkerError::PromiseTooLarge { .. } | WorkerError::CopyTooLarge { .. } => {
                 Code::BodyTooLarge
             }
+            WorkerError::InvalidImport { .. } => Code::InvalidOplog,
+            WorkerError::ComponentDiffers { .. } => Code::ComponentDiffers,
             WorkerError::NoSuchPast { .. } => Code::NotInHistory,
             WorkerError::InvalidName { .. } => Code::InvalidRequest,
             WorkerError::CorruptLog { .. } => Code::OplogDamaged,

@@ -28,6 +28,8 @@ pub(crate) enum Code {
     InvocationNotFound,
     PromiseNotFound,
     NotInHistory,
+    InvalidOplog,
+    ComponentDiffers,
     MethodNotAllowed,
     RequestTimeout,
     WorkerExists,
@@ -72,6 +74,8 @@ impl Code {
             Self::InvocationNotFound => "invocation-not-found",
             Self::PromiseNotFound => "promise-not-found",
             Self::NotInHistory => "not-in-history",
+            Self::InvalidOplog => "invalid-oplog",
+            Self::ComponentDiffers => "component-differs",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
             Self::WorkerExists => "worker-exists",
@@ -106,6 +110,7 @@ impl Code {
             | Self::InvalidArguments
             | Self::InvalidComponent
             | Self::AmbiguousFunction
+            | Self::InvalidOplog
             | Self::NotInHistory => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
@@ -118,6 +123,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::WorkerExists
+            | Self::ComponentDiffers
             | Self::ComponentHasWorkers
             | Self::WorkerInterrupted
             | Self::WorkerDeleted
@@ -158,6 +164,8 @@ impl Code {
             Self::InvocationNotFound => "There is no such invocation",
             Self::PromiseNotFound => "There is no such promise",
             Self::NotInHistory => "The worker's history does not reach there",
+            Self::InvalidOplog => "The body is no exported oplog",
+            Self::ComponentDiffers => "The component is not the one that the worker ran",
             Self::MethodNotAllowed => "The route has no such method",
             Self::RequestTimeout => "The body did not arrive in time",
             Self::WorkerExists => "The worker exists with other settings",

@@ -10,8 +10,8 @@ use super::app::App;
 use super::problem::{Code, Problem};
 use super::{
     component_routes, history_routes, incoming_routes, invocation_routes, invoke_routes,
-    log_routes, openapi, oplog_routes, promise_routes, service_routes, update_routes,
-    worker_listing, worker_routes,
+    log_routes, openapi, oplog_routes, promise_routes, service_routes, transfer_routes,
+    update_routes, worker_listing, worker_routes,
 };
 
 /// A method on a path, and what answers it.
@@ -81,6 +81,8 @@ fn routes() -> Vec<Route> {
         route("post", worker!("/fork"), post(history_routes::fork)),
         route("post", worker!("/update"), post(update_routes::update)),
         route("get", worker!("/oplog"), get(oplog_routes::list)),
+        route("get", worker!("/oplog.bin"), get(transfer_routes::export)),
+        route("put", worker!("/oplog.bin"), put(transfer_routes::import)),
         route("get", worker!("/logs"), get(log_routes::read)),
         route("get", promise!(""), get(promise_routes::get)),
         route("post", promise!("/complete"), post(promise_routes::complete)),

@@ -82,8 +82,8 @@ fn records_keep_their_order() {
     for place in 1..records.len() {
         let mut swapped = records.clone();
         swapped.swap(place - 1, place);
-        let order = read(&[&written(&swapped)]);
-        assert!(place == 2 || matches!(order, Err(ContainerError::Order { .. })), "{place}");
+        // Two runs of entries: which comes first, the entries say.
+        assert_eq!(read(&[&written(&swapped)]).is_ok(), place == 2, "{place}");
     }
 }
 

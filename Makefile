@@ -22,7 +22,7 @@ run: build components ## start a server on 127.0.0.1:7070 with its state in ./da
 		kill -0 $$server 2>/dev/null || { wait $$server; exit; }; \
 		sleep 0.1; \
 	done; \
-	for guest in counter todo ticker payment-saga; do \
+	for guest in counter todo ticker payment-saga http-proxy; do \
 		$(EVERLOG) component add $$guest $(GUESTS)/$$(echo $$guest | tr - _).wasm || exit; \
 	done; \
 	echo; \
@@ -30,6 +30,7 @@ run: build components ## start a server on 127.0.0.1:7070 with its state in ./da
 	echo "  curl -X POST localhost:7070/v1/workers/counter/mary/invoke/add -d '[5]'"; \
 	echo "  curl -X POST localhost:7070/v1/workers/todo/mary/invoke/add -d '{\"title\": \"buy milk\"}'"; \
 	echo "  curl localhost:7070/v1/workers/counter/mary/oplog"; \
+	echo "  curl 'localhost:7070/http/http-proxy/front/all?/v1/version&/v1/components'"; \
 	wait $$server
 
 test: lint build components setup-tests ## everything that must hold: format, lints, all tests

@@ -151,11 +151,12 @@ impl Kind {
     }
 
     fn may_follow(self, before: Option<Self>) -> bool {
-        match (before, self) {
-            (None, Self::Head) | (Some(Self::Head | Self::Entries), Self::Entries) => true,
-            (Some(Self::Entries | Self::Blob), Self::Blob | Self::End) => true,
-            _ => false,
-        }
+        matches!(
+            (before, self),
+            (None, Self::Head)
+                | (Some(Self::Head | Self::Entries), Self::Entries)
+                | (Some(Self::Entries | Self::Blob), Self::Blob | Self::End)
+        )
     }
 }
 

@@ -32,6 +32,7 @@ mod guest_updates_a_worker;
 mod guests_ask_and_are_answered;
 mod http_answers_are_checked;
 mod http_obeys_the_policy;
+mod http_proxy_remembers_its_answers;
 mod http_replay_sends_nothing;
 mod http_requests_are_answered;
 mod http_requests_are_invocations;

@@ -137,6 +137,8 @@ fn spawn(port: u16, directory: &TempDir, flags: &[String]) -> Result<Child, Stri
     let mut process = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
         .args(["--repl-diskless-sync-delay", "0"])
+        // Rewriting the log takes a process of its own, which would outlive the server.
+        .args(["--auto-aof-rewrite-percentage", "0"])
         .arg("--dir")
         .arg(directory.path())
         .args(flags)

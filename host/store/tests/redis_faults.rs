@@ -185,6 +185,34 @@ async fn what_the_server_refuses_for_now_is_done_later() {
     load.verify(&store).await;
 }
 
+/// While Redis is away the queue fills up, and whoever submits more waits; nobody else does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_holds_up_its_submitters_only() {
+    let (server, directory) = (RedisServer::start(), directory());
+    let store = Arc::new(open(&server, &directory).await.expect("it opens"));
+    server.signal("STOP");
+    let submitting = Arc::new(AtomicU64::new(0));
+    let writers = (0..6).map(|number| {
+        let (store, submitting) = (Arc::clone(&store), Arc::clone(&submitting));
+        tokio::spawn(async move {
+            let append = Append::new(worker(number), 1, 1, vec![7; 40 << 20]);
+            submitting.fetch_add(1, Ordering::SeqCst);
+            commit(&*store, Batch { appends: vec![append], ..Batch::default() }).await
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    // Each runs on its own, although more of them than there are threads wait for room.
+    wait::until("all of them have begun", async || {
+        (submitting.load(Ordering::SeqCst) == 6).then_some(())
+    })
+    .await;
+    tokio::spawn(async {}).await.expect("others go on");
+    server.signal("CONT");
+    for writer in writers {
+        writer.await.expect("no panic").expect("it is stored");
+    }
+}
+
 /// Whoever forgot what it acknowledged is not written to: workers in memory know more than it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_lost_its_data_is_refused() {

@@ -17,6 +17,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use super::acknowledger::Pending;
@@ -90,14 +91,9 @@ impl Queue {
     fn push(&self, batch: Batch, done: Done) {
         let bytes = batch.size();
         let mut inner = self.lock();
-        // A single batch above the limit is let in when nothing else waits; and `done` callbacks
-        // that submit must never wait for the thread they run on.
-        while inner.bytes > 0
-            && inner.bytes + bytes > MAX_QUEUED_BYTES
-            && inner.ended.is_none()
-            && inner.committing_thread != Some(thread::current().id())
-        {
-            inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        if !self.has_room(&inner, bytes) {
+            drop(inner);
+            inner = self.wait_for_room(bytes);
         }
         if let Some(error) = inner.ended.clone() {
             drop(inner);
@@ -107,6 +103,33 @@ impl Queue {
         inner.jobs.push_back(Job { batch, bytes, done });
         drop(inner);
         self.work.notify_one();
+    }
+
+    /// A single batch above the limit is let in when nothing else waits; and `done` callbacks that
+    /// submit must never wait for the thread they run on.
+    fn has_room(&self, inner: &Inner, bytes: usize) -> bool {
+        inner.bytes == 0
+            || inner.bytes + bytes <= MAX_QUEUED_BYTES
+            || inner.ended.is_some()
+            || inner.committing_thread == Some(thread::current().id())
+    }
+
+    /// Redis may be away for long, so the runtime is told that this thread waits, where that is
+    /// possible: its other tasks go on elsewhere.
+    fn wait_for_room(&self, bytes: usize) -> MutexGuard<'_, Inner> {
+        let wait = || {
+            let mut inner = self.lock();
+            while !self.has_room(&inner, bytes) {
+                inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            }
+            inner
+        };
+        let runtime = Handle::try_current().map(|handle| handle.runtime_flavor());
+        if runtime.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) {
+            tokio::task::block_in_place(wait)
+        } else {
+            wait()
+        }
     }
 
     /// Lets the thread end after what was submitted.

@@ -159,6 +159,10 @@ impl Queue {
         jobs.into_iter().for_each(|job| (job.done)(Err(error.clone())));
     }
 
+    pub(super) fn is_on_committing_thread(&self) -> bool {
+        self.lock().committing_thread == Some(thread::current().id())
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.lock().closing
     }

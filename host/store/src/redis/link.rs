@@ -10,12 +10,8 @@ use crate::StoreError;
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// After this time without an answer a connection counts as lost: longer than the largest batch
-/// takes on a slow disk.
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-
-/// The same where blobs are sent, which are larger.
-const BLOB_ANSWER_LIMIT: Duration = Duration::from_secs(90);
+/// How many times as long blobs may take, which are larger than batches.
+const BLOB_PATIENCE: u32 = 5;
 
 /// Waits between attempts double from the first to the second.
 const WAITS_MS: (u64, u64) = (10, 1_000);
@@ -51,6 +47,7 @@ pub(super) struct Link {
     client: Client,
     /// The server and its database, without the secrets of the URL.
     address: String,
+    /// After this time without an answer a connection counts as lost.
     answer_limit: Duration,
 }
 
@@ -58,7 +55,7 @@ impl Link {
     /// # Errors
     /// [`StoreError::Unavailable`] if `url` is none that can be used; the URL itself, which may
     /// hold a password, is in no message.
-    pub(super) fn new(url: &str) -> Result<Self, StoreError> {
+    pub(super) fn new(url: &str, answer_limit: Duration) -> Result<Self, StoreError> {
         let client = Client::open(url).map_err(|error| StoreError::Unavailable {
             address: "the given URL".to_owned(),
             reason: format!("expected redis://host:port[/database] ({})", error.category()),
@@ -66,12 +63,12 @@ impl Link {
         let information = client.get_connection_info();
         let database = information.redis_settings().db();
         let address = format!("redis://{}/{database}", information.addr());
-        Ok(Self { client, address, answer_limit: ANSWER_LIMIT })
+        Ok(Self { client, address, answer_limit })
     }
 
     /// The same for large blobs.
     pub(super) fn for_blobs(&self) -> Self {
-        Self { answer_limit: BLOB_ANSWER_LIMIT, ..self.clone() }
+        Self { answer_limit: self.answer_limit * BLOB_PATIENCE, ..self.clone() }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -162,10 +159,11 @@ mod tests {
 
     #[test]
     fn an_address_has_no_secrets() {
-        let link = Link::new("redis://mary:secret@localhost:6380/3").unwrap();
-        assert_eq!(link.address(), "redis://localhost:6380/3");
+        let link = |url| Link::new(url, Duration::from_secs(1));
+        let good = link("redis://mary:secret@localhost:6380/3").unwrap();
+        assert_eq!(good.address(), "redis://localhost:6380/3");
         for url in ["redis://mary:secret@localhost:x", "http://mary:secret@localhost"] {
-            let refusal = Link::new(url).unwrap_err().to_string();
+            let refusal = link(url).unwrap_err().to_string();
             assert!(!refusal.contains("secret"), "{refusal}");
         }
     }

@@ -70,15 +70,19 @@ pub struct RedisOptions {
     /// On how many replicas a batch must be before it counts as durable; all there are, if they are
     /// fewer.
     pub min_replicas: u32,
+    /// After this time without an answer a connection counts as lost: longer than the largest batch
+    /// takes on a slow disk. Blobs have five times as long.
+    pub answer_limit: Duration,
     /// A directory of this machine that says which node it is, and is locked.
     pub directory: PathBuf,
 }
 
 impl RedisOptions {
-    /// The usual options: keys begin with `everlog:`, no replica is waited for.
+    /// The usual options: keys begin with `everlog:`, no replica is waited for, an answer comes
+    /// within 20 s.
     pub fn new(url: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         let (url, prefix, directory) = (url.into(), "everlog:".to_owned(), directory.into());
-        Self { url, prefix, min_replicas: 0, directory }
+        Self { url, prefix, min_replicas: 0, answer_limit: Duration::from_secs(20), directory }
     }
 
     /// Where the server is, without the secrets of the URL.
@@ -86,7 +90,7 @@ impl RedisOptions {
     /// # Errors
     /// [`StoreError::Unavailable`] if the URL is none that can be used; it is not repeated there.
     pub fn address(&self) -> Result<String, StoreError> {
-        Ok(Link::new(&self.url)?.address().to_owned())
+        Ok(Link::new(&self.url, self.answer_limit)?.address().to_owned())
     }
 }
 
@@ -125,7 +129,7 @@ impl RedisStore {
     /// - [`StoreError::Format`]: it was written by another version.
     /// - [`StoreError::Locked`], [`StoreError::Io`]: the directory.
     pub async fn open(options: &RedisOptions) -> Result<Self, StoreError> {
-        let link = Link::new(&options.url)?;
+        let link = Link::new(&options.url, options.answer_limit)?;
         let lock = node::lock(&options.directory)?;
         let (opened_sender, opened) = oneshot::channel();
         let (end, ended) = mpsc::channel::<()>();
@@ -338,6 +342,10 @@ impl Store for RedisStore {
 impl Drop for RedisStore {
     fn drop(&mut self) {
         self.queue.close();
+        if self.queue.is_on_committing_thread() {
+            // A `done` callback held the last handle of the store; a thread cannot wait for itself.
+            return;
+        }
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Nothing is ever sent: it returns when the thread has ended, or when that takes too long.
         let _ = ended.recv_timeout(CLOSING_LIMIT);

@@ -7,8 +7,8 @@ use common::{Bench, fold, inline, samples};
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::status::{MARKS_KEPT_MAX, RegionSet, UPDATES_KEPT_MAX};
 use everlog_oplog::{
-    Caller, ComponentId, Index, NewInvocation, Position, PromiseError, Region, Start, Timestamp,
-    UpdateMode, WorkerId, WorkerState,
+    Caller, ComponentId, Index, JumpError, NewInvocation, Position, PromiseError, Region, Start,
+    Timestamp, UpdateMode, WorkerId, WorkerState,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -309,4 +309,42 @@ fn a_completed_promise_wakes_who_waits_for_no_time() {
     let status = bench.journal.status();
     assert_eq!(status.state, WorkerState::Suspended);
     assert!(status.promises.contains_key(&promise), "its region was not cut off meanwhile");
+}
+
+#[test]
+fn a_promise_wakes_only_who_waits_for_it() {
+    let mut bench = Bench::started();
+    let now = bench.now();
+    let [other, awaited] = [(); 2].map(|()| bench.journal.create_promise(now).unwrap());
+    bench.journal.suspend_for(awaited, now);
+    bench.journal.promise_completed(other, inline(b"1"), now).unwrap();
+    bench.recover();
+    let status = bench.journal.status();
+    assert_eq!((status.state, status.suspended_until), (WorkerState::Suspended, None));
+    bench.journal.promise_completed(awaited, inline(b"2"), now).unwrap();
+    assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));
+    // It was completed while the worker was about to leave.
+    bench.journal.suspend_for(awaited, now);
+    assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));
+    bench.recover();
+    assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));
+}
+
+#[test]
+fn nobody_goes_back_into_a_load() {
+    let mut bench = Bench::started();
+    bench.complete(b"1");
+    let now = bench.now();
+    let before = bench.journal.update_requested(4, UpdateMode::Snapshot, now);
+    let load = bench.journal.snapshot_loaded(4, inline(b"saved"), now);
+    let done = bench.journal.update_done(4, now);
+    let status = bench.journal.status();
+    assert_eq!(status.check_history(load), Err(JumpError::InsideLoad { to: load, before }));
+    assert_eq!(status.check_history(before), Ok(()));
+    assert_eq!(status.check_history(done), Ok(()));
+    bench.journal.revert(before, now).unwrap();
+    bench.recover();
+    let status = bench.journal.status();
+    assert_eq!((status.component_version, status.base.is_none()), (3, true));
+    assert!(status.loads.is_empty(), "what was taken back was no load");
 }

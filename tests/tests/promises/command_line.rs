@@ -122,3 +122,32 @@ async fn configuration_and_completions_are_printed() {
     assert_eq!(unreachable.code(), Some(1));
     assert!(unreachable.errors().contains("127.0.0.1:1"), "{}", unreachable.errors());
 }
+
+#[tokio::test]
+async fn workers_are_updated() {
+    let server = Server::start().await;
+    for fixture in [fixtures::UPDATER_1, fixtures::UPDATER_2] {
+        let path = fixture.path().display().to_string();
+        run(&server, &["component", "add", "updater", &path]).await.success();
+    }
+    let create = ["worker", "create", "updater", "mary", "--version", "0"];
+    run(&server, &create).await.success();
+    run(&server, &["invoke", "updater", "mary", "add", "5"]).await.success();
+    let check = ["component", "check-update", "updater", "--version", "1", "--output", "json"];
+    let checked = run(&server, &check).await.json();
+    assert_eq!(checked["workers"], json!([{ "worker": "mary", "ok": true }]));
+    let worker = server.api().component("updater").worker("mary");
+    for (number, mode) in ["automatic", "snapshot"].into_iter().enumerate() {
+        let update = ["worker", "update", "updater", "mary", "--version", "1", "--mode", mode];
+        let told = run(&server, &update).await.success();
+        assert!(told.contains("updater/mary is to go over to version 1"), "{told}");
+        worker.is_updated_to(1).await;
+        let done = worker.metadata().await["updates"]["successful"].clone();
+        assert_eq!(done, json!(vec![1; number + 1]));
+    }
+    let total = run(&server, &["invoke", "updater", "mary", "total"]).await.success();
+    assert_eq!(total.trim(), "5");
+    let unknown = run(&server, &["worker", "update", "updater", "mary", "--version", "9"]).await;
+    assert_eq!(unknown.code(), Some(1));
+    assert!(unknown.errors().contains("has no version 9"), "{}", unknown.errors());
+}

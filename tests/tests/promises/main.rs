@@ -58,6 +58,7 @@ mod replay_equals_the_first_run;
 mod resources_outlive_the_server;
 mod resumes_after_kill;
 mod reverted_worker_forgets;
+mod reverts_cross_updates;
 mod run_resumes;
 mod saga_is_whole_or_nothing;
 mod second_server_is_refused;

@@ -47,7 +47,7 @@ async fn completed_during_the_await_without_leaving_memory() {
     let (key, promise) = waits(&worker, "create-and-wait").await;
     assert_eq!(worker.completes(&promise, "quick").await, true);
     assert_eq!(worker.outcome(&key).await["result"], "quick");
-    assert_eq!(worker.oplog_of_type("suspended").await, Vec::<Value>::new());
+    assert_eq!(worker.oplog_of_type("awaiting").await, Vec::<Value>::new());
     assert_eq!(worker.messages().await, ["waits for quick"]);
 }
 
@@ -112,7 +112,29 @@ async fn a_caller_may_wait_meanwhile() {
     worker.reaches("suspended").await;
     assert_eq!(worker.completes(&promise, "told").await, true);
     assert_eq!(call.await.expect("no panic"), "told");
-    assert_eq!(worker.oplog_of_type("suspended").await.len(), 1);
+    assert_eq!(worker.oplog_of_type("awaiting").await.len(), 1);
+}
+
+#[tokio::test]
+async fn another_promise_wakes_nobody() {
+    let flags = ["--suspend-after", "100ms", "--idle-after", "100ms"];
+    let mut server = Server::start_with(&flags).await;
+    let worker = server.deploy(&fixtures::PROMISES).await.worker("p");
+    let other = worker.call("create", json!([])).await;
+    let key = worker.start("create-and-wait", json!([])).await;
+    worker.reaches("suspended").await;
+    let awaiting = worker.oplog_of_type("awaiting").await;
+    assert_eq!(awaiting.len(), 1);
+    let promise = &awaiting[0]["promise"];
+    assert_ne!(promise, &other["oplog-idx"]);
+    nobody_is_loaded(&server).await;
+    assert_eq!(worker.completes(&other["oplog-idx"], "another").await, true);
+    nobody_is_loaded(&server).await;
+    server.restart_after_kill().await;
+    assert_eq!(worker.metadata().await["status"], "suspended");
+    assert_eq!(worker.completes(promise, "this").await, true);
+    assert_eq!(worker.outcome(&key).await["result"], "this");
+    assert_eq!(worker.oplog_of_type("awaiting").await, awaiting, "it was woken once");
 }
 
 #[tokio::test]

@@ -283,6 +283,12 @@ pub enum EntryKind {
         /// Who asked.
         requester: Caller,
     },
+    /// Hint: the worker left memory while it waits for a promise of its own. As
+    /// [`Suspended`](Self::Suspended), but says which, so that no other wakes it.
+    Awaiting {
+        /// The [`PromiseCreated`](Self::PromiseCreated).
+        promise: Index,
+    },
 }
 
 impl EntryKind {
@@ -326,6 +332,7 @@ impl EntryKind {
             EntryKind::Forked { .. } => "forked",
             EntryKind::PromiseCompletedBy { .. } => "promise-completed-by",
             EntryKind::UpdateRequestedBy { .. } => "update-requested-by",
+            EntryKind::Awaiting { .. } => "awaiting",
         }
     }
 

@@ -125,6 +125,11 @@ impl Journal {
         self.append(EntryKind::Suspended { until }, now)
     }
 
+    /// The worker leaves memory while it waits for a promise of its own.
+    pub fn suspend_for(&mut self, promise: Index, now: Timestamp) -> Index {
+        self.append(EntryKind::Awaiting { promise }, now)
+    }
+
     /// What the worker waited for has come. Also recorded by itself, before the first thing that
     /// happens after a suspension.
     pub fn wake(&mut self, now: Timestamp) -> Index {

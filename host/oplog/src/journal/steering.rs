@@ -26,6 +26,17 @@ pub enum JumpError {
         /// Where to.
         to: Index,
     },
+    /// The entry is one of many that only count together.
+    #[error(
+        "cannot go back to entry {to}: it is within the load of a snapshot, which a new version did \
+         as a whole; the entry before it is {before}"
+    )]
+    InsideLoad {
+        /// Where to.
+        to: Index,
+        /// The last entry before the load.
+        before: Index,
+    },
     /// Answers were given since.
     #[error(
         "cannot go back to entry {to}: it is before entry {started}, where the running invocation \
@@ -230,7 +241,11 @@ impl Status {
         if to < Index::FIRST || self.deleted.contains(to) {
             return Err(JumpError::Deleted { to });
         }
-        Ok(())
+        let loads = self.loads.regions();
+        match loads.iter().find(|load| load.start <= to && to <= load.end) {
+            Some(load) => Err(JumpError::InsideLoad { to, before: Index(load.start.get() - 1) }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     AcceptedInvocation, Deleted, Execution, FailedUpdate, LastFailure, Origin, OwnedResource,
-    PendingUpdate, Promise, REQUESTERS_KEPT_MAX, Requester, SnapshotBase, Stall, Status, Stop,
-    UPDATES_KEPT_MAX, Updates, WorkerState,
+    PendingUpdate, Promise, REQUESTERS_KEPT_MAX, RegionSet, Requester, SnapshotBase, Stall, Status,
+    Stop, UPDATES_KEPT_MAX, Updates, WorkerState,
 };
 use crate::codec::Decoded;
 use crate::entry::{Caller, Create, Entry, EntryKind, JumpReason};
@@ -150,6 +150,8 @@ impl Status {
             origins: Vec::new(),
             loading: None,
             requesters: Vec::new(),
+            loads: RegionSet::default(),
+            awaited: None,
         }
     }
 
@@ -283,8 +285,9 @@ impl Status {
         };
         known.completed = Some((index, data.clone()));
         known.completer = completer.cloned();
-        // A worker that waits for no time waits for this, or looks and waits again.
-        if self.state == WorkerState::Suspended && self.suspended_until.is_none() {
+        // Where the log does not say what it waits for, it looks, and waits again.
+        let awaited = self.awaited.is_none_or(|awaited| awaited == promise);
+        if awaited && self.state == WorkerState::Suspended && self.suspended_until.is_none() {
             self.suspended_until = Some(Timestamp(0));
         }
     }
@@ -307,6 +310,8 @@ impl Status {
                 keep_newest(&mut self.updates.successful, UPDATES_KEPT_MAX, *version);
                 self.component_version = *version;
                 if let Some(base) = self.loading.take_if(|base| base.version == *version) {
+                    let before = Index(index.get() - 1);
+                    self.loads.insert(Region { start: base.index, end: before });
                     self.base = Some(base);
                     // They lived in the instance that is gone.
                     self.resources.clear();
@@ -352,6 +357,14 @@ impl Status {
             EntryKind::Suspended { until } => {
                 self.stop = Stop::Asleep;
                 self.suspended_until = *until;
+                self.awaited = None;
+                self.state = WorkerState::Suspended;
+            }
+            EntryKind::Awaiting { promise } => {
+                self.stop = Stop::Asleep;
+                let pending = self.promises.get(promise).is_some_and(|it| it.completed.is_none());
+                self.suspended_until = (!pending).then_some(Timestamp(0));
+                self.awaited = Some(*promise);
                 self.state = WorkerState::Suspended;
             }
             EntryKind::Woken => {
@@ -391,6 +404,7 @@ impl Status {
             return;
         }
         self.suspended_until = None;
+        self.awaited = None;
         self.state = match self.execution.current {
             Some(_) => WorkerState::Running,
             None => WorkerState::Idle,

@@ -113,6 +113,10 @@ pub struct Status {
     pub loading: Option<SnapshotBase>,
     /// The updates that workers asked for, the last one of each, at most [`REQUESTERS_KEPT_MAX`].
     pub requesters: Vec<Requester>,
+    /// What the loads of snapshots brought into the log, each up to the entry that made it count.
+    pub loads: RegionSet,
+    /// The promise for which the worker is suspended, where it is one.
+    pub awaited: Option<Index>,
 }
 
 /// A worker's call that asked for an update.

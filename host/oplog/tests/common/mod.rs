@@ -349,5 +349,6 @@ fn update_samples() -> Vec<EntryKind> {
             mode: UpdateMode::Automatic,
             requester: Caller { worker: parent(), position: Position { returns: 2, entries: 10 } },
         },
+        EntryKind::Awaiting { promise: Index(12) },
     ]
 }

@@ -89,7 +89,7 @@ impl WorkerState {
                 self.leave(ticket, &Wait::<Payload>::LinesEnded).await?;
                 self.flush_partial_lines();
             }
-            return Err(Interruption::Suspend { until: None }.into());
+            return Err(Interruption::Await { promise }.into());
         }
     }
 

@@ -22,7 +22,7 @@ use crate::values::{BytesAs, Json};
 const MAX_SHOWN_BYTES: usize = 4_096;
 
 /// Every `type` that an entry can have, as [`EntryKind::name`] spells them.
-pub(in crate::http) const ENTRY_TYPES: [&str; 36] = [
+pub(in crate::http) const ENTRY_TYPES: [&str; 37] = [
     "create",
     "invocation-started",
     "invocation-completed",
@@ -59,6 +59,7 @@ pub(in crate::http) const ENTRY_TYPES: [&str; 36] = [
     "forked",
     "promise-completed-by",
     "update-requested-by",
+    "awaiting",
 ];
 
 /// A line that a guest printed, as followers of its log get it.
@@ -249,6 +250,7 @@ fn life_json(kind: &EntryKind) -> Value {
             "message": message, "retryAt": retry_at.map(format_instant),
         }),
         EntryKind::Suspended { until } => json!({ "until": until.map(format_instant) }),
+        EntryKind::Awaiting { promise } => json!({ "promise": promise.get() }),
         EntryKind::Exited { code } => json!({ "code": code }),
         EntryKind::Stalled { entry, recorded, asked } => {
             json!({ "entry": entry.get(), "recorded": recorded, "asked": asked })

@@ -316,7 +316,8 @@ fn a_promise_wakes_only_who_waits_for_it() {
     let mut bench = Bench::started();
     let now = bench.now();
     let [other, awaited] = [(); 2].map(|()| bench.journal.create_promise(now).unwrap());
-    bench.journal.suspend_for(awaited, now);
+    bench.journal.will_await(awaited);
+    bench.journal.suspend(None, now);
     bench.journal.promise_completed(other, inline(b"1"), now).unwrap();
     bench.recover();
     let status = bench.journal.status();
@@ -324,7 +325,8 @@ fn a_promise_wakes_only_who_waits_for_it() {
     bench.journal.promise_completed(awaited, inline(b"2"), now).unwrap();
     assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));
     // It was completed while the worker was about to leave.
-    bench.journal.suspend_for(awaited, now);
+    bench.journal.will_await(awaited);
+    bench.journal.suspend(None, now);
     assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));
     bench.recover();
     assert_eq!(bench.journal.status().suspended_until, Some(Timestamp(0)));

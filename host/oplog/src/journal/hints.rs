@@ -122,12 +122,15 @@ impl Journal {
 
     /// The worker leaves memory while it waits, until a time or until something else wakes it.
     pub fn suspend(&mut self, until: Option<Timestamp>, now: Timestamp) -> Index {
-        self.append(EntryKind::Suspended { until }, now)
+        match self.awaits.take() {
+            Some(promise) if until.is_none() => self.append(EntryKind::Awaiting { promise }, now),
+            _ => self.append(EntryKind::Suspended { until }, now),
+        }
     }
 
-    /// The worker leaves memory while it waits for a promise of its own.
-    pub fn suspend_for(&mut self, promise: Index, now: Timestamp) -> Index {
-        self.append(EntryKind::Awaiting { promise }, now)
+    /// What the guest waits for, should the worker be suspended next, is a promise of its own.
+    pub fn will_await(&mut self, promise: Index) {
+        self.awaits = Some(promise);
     }
 
     /// What the worker waited for has come. Also recorded by itself, before the first thing that

@@ -77,6 +77,8 @@ pub struct Journal {
     requests: BTreeMap<Index, NewInvocation>,
     tail: TailBuffer,
     draws: Draws,
+    /// The promise that the guest is about to wait for.
+    awaits: Option<Index>,
     uncertain: Option<UncertainWrite>,
     /// Why the guest runs.
     conduct: Conduct,
@@ -120,6 +122,7 @@ impl Journal {
             requests: BTreeMap::new(),
             tail,
             draws: Draws::default(),
+            awaits: None,
             uncertain: None,
             conduct: Conduct::default(),
             rehearsal: None,

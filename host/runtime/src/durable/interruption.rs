@@ -17,12 +17,6 @@ pub(crate) enum Interruption {
         /// When the wait ends; `None` when only an outside event ends it.
         until: Option<Timestamp>,
     },
-    /// The guest waits for a promise of its worker for so long that it may leave memory.
-    #[error("suspended until promise {promise} is completed")]
-    Await {
-        /// The promise.
-        promise: Index,
-    },
     /// The guest ended its own life with `wasi:cli/exit`.
     #[error("exited with code {code}")]
     Exit {

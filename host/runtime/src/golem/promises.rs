@@ -89,7 +89,8 @@ impl WorkerState {
                 self.leave(ticket, &Wait::<Payload>::LinesEnded).await?;
                 self.flush_partial_lines();
             }
-            return Err(Interruption::Await { promise }.into());
+            self.recorder.with(|journal, _| journal.will_await(promise));
+            return Err(Interruption::Suspend { until: None }.into());
         }
     }
 

@@ -3,6 +3,7 @@
 //! Pure of WASI: names and keys come in, records go out. An operation that changes something does not store it; it
 //! returns a [`Write`], which whoever called stores in one batch with the entry that says so.
 
+mod ended;
 pub(crate) mod error;
 pub(crate) mod limits;
 mod locks;

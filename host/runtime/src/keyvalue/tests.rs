@@ -91,6 +91,23 @@ async fn a_value_ends_at_its_time_and_is_not_listed_then() {
 }
 
 #[tokio::test]
+async fn what_has_ended_is_removed_and_nothing_else() {
+    let house = house();
+    let ends = |at| NewValue { bytes: b"old".to_vec(), expires_at: Some(at) };
+    for number in 0..100 {
+        let write = house.data.set(&house.bucket, format!("old-{number}"), ends(Timestamp(1)));
+        house.store(write.await.unwrap()).await;
+    }
+    let later = house.data.set(&house.bucket, "z".to_owned(), ends(Timestamp(u64::MAX))).await;
+    house.store(later.unwrap()).await;
+    house.set("a", b"lasting").await;
+    assert_eq!(house.data.remove_ended(&house.bucket).await.unwrap(), 100);
+    assert_eq!(house.data.remove_ended(&house.bucket).await.unwrap(), 0);
+    let page = house.data.page(&house.bucket, None, 100).await.unwrap();
+    assert_eq!((page.keys, page.next), (vec!["a".to_owned(), "z".to_owned()], None));
+}
+
+#[tokio::test]
 async fn pages_follow_each_other_in_order() {
     let house = house();
     for key in ["b", "a", "c", "d"] {

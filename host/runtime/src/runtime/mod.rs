@@ -27,7 +27,7 @@ use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
 use crate::error::{InvokeError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
-use crate::keyvalue::{KeyValues, Locks};
+use crate::keyvalue::{Bucket, KeyValues, Locks};
 use crate::network::HttpClient;
 use crate::shared::Shared;
 use crate::statistics::{Counters, Statistics};
@@ -37,6 +37,8 @@ use crate::worker::{Message, Registry, SendError, Timers, WorkerId, run_timers};
 /// How often idle workers are looked for, as a share of the time after which they leave.
 const SWEEPS_PER_IDLE: u32 = 4;
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
+/// How often ended values are looked for in the cache.
+const CACHE_SWEEP: Duration = Duration::from_secs(60);
 
 /// Executes workers durably. One per process and store.
 pub struct Runtime {
@@ -93,6 +95,7 @@ impl Runtime {
         let background = vec![
             tokio::spawn(run_timers(Arc::clone(&shared))),
             tokio::spawn(sweep(Arc::clone(&shared))),
+            tokio::spawn(sweep_cache(Arc::clone(&shared))),
         ];
         Ok(Arc::new(Self { shared, background: Mutex::new(background) }))
     }
@@ -167,6 +170,18 @@ impl IntoError<InvokeError> for SendError {
             Self::Full => InvokeError::QueueFull { worker: worker.to_string(), limit },
             Self::Closing => InvokeError::ShuttingDown,
         }
+    }
+}
+
+/// Removes cached values whose time has ended, now and then.
+async fn sweep_cache(shared: Arc<Shared>) {
+    loop {
+        match shared.key_values.remove_ended(&Bucket::cache()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "cached values have ended"),
+            Err(error) => tracing::warn!(%error, "cached values that have ended stay for now"),
+        }
+        clock::pause(CACHE_SWEEP).await;
     }
 }
 

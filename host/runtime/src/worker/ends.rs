@@ -30,10 +30,6 @@ impl Task {
                 recorder.with(|journal, now| journal.suspend(until, now));
                 if self.is_left_alone(until) { self.leave().await } else { self.reopen().await }
             }
-            End::Awaits { promise } => {
-                recorder.with(|journal, now| journal.suspend_for(promise, now));
-                if self.is_left_alone(None) { self.leave().await } else { self.reopen().await }
-            }
             End::Exited { code } => self.exit(recorder, code).await,
             End::Jumped => self.reopen().await,
             End::StoreFailed(error) => self.store_failed(error).await,

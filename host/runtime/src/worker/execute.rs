@@ -26,8 +26,6 @@ pub(crate) enum End {
     Diverged(Box<Divergence>),
     /// It waits for long.
     Suspended { until: Option<Timestamp> },
-    /// It waits for a promise of its worker.
-    Awaits { promise: Index },
     /// It ended its own life.
     Exited { code: u32 },
     /// It went back to an earlier entry.
@@ -140,7 +138,6 @@ fn interrupted(interruption: Interruption) -> End {
     match interruption {
         Interruption::Diverged(divergence) => End::Diverged(divergence),
         Interruption::Suspend { until } => End::Suspended { until },
-        Interruption::Await { promise } => End::Awaits { promise },
         Interruption::Exit { code } => End::Exited { code },
         Interruption::Jump { .. } => End::Jumped,
         Interruption::Storage(error) => End::StoreFailed(error),

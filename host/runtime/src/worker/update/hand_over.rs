@@ -61,7 +61,7 @@ impl Missed {
                 let (asked, allowed) = (&divergence.asked, &divergence.recorded);
                 format!("{function} asked for {asked}, but there may be {allowed}")
             }
-            End::Suspended { .. } | End::Awaits { .. } => format!("{function} waited for too long"),
+            End::Suspended { .. } => format!("{function} waited for too long"),
             End::Exited { code } => format!("{function} exited with code {code}"),
             End::Returned(_) | End::Halted | End::Jumped => format!("{function} did not return"),
         };

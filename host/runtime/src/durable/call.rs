@@ -162,7 +162,7 @@ impl Recorder {
     pub(crate) async fn keep(&self, durability: Durability) -> Result<(), Interruption> {
         match durability {
             Durability::Lazy => {}
-            Durability::Start => self.flush(),
+            Durability::Start => self.flush_soon(),
             Durability::Await => self.gate().await?,
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! One worker's journal together with the way to the store: what is buffered, what is on its way, what is durable.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use everlog_oplog::{Index, Journal, Timestamp};
 use everlog_store::{Append, Batch, Change, Store, StoreError, WorkerKey};
@@ -12,6 +14,9 @@ use super::Interruption;
 use crate::statistics::{Counters, add};
 use crate::{clock, records};
 
+/// How long a commit that is to be started soon waits for the next gate, whose sync it then shares.
+const SOON: Duration = Duration::from_millis(1);
+
 /// How far a worker's log is on disk.
 #[derive(Clone, Debug)]
 pub(crate) enum Durable {
@@ -21,7 +26,7 @@ pub(crate) enum Durable {
     Failed(StoreError),
 }
 
-/// Called on the committer once a flushed batch is durable, or when it failed.
+/// Called on the thread that commits, once a flushed batch is durable, or when it failed.
 pub(crate) type Flushed = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Shared by the worker's task (which flushes in the background) and its host functions (which record).
@@ -29,6 +34,8 @@ pub(crate) struct Recorder {
     inner: Mutex<Inner>,
     /// Whether entries stay in memory for now.
     held: AtomicBool,
+    /// A commit is to be started soon.
+    soon: Notify,
     store: Arc<dyn Store>,
     key: WorkerKey,
     durable: Arc<watch::Sender<Durable>>,
@@ -55,8 +62,9 @@ impl Recorder {
         // A new worker has no entry in the store, and so no wake record either.
         let stored = matches!(&*durable.borrow(), Durable::UpTo(index) if index.get() > 0);
         let wake = if stored { records::wake_time(journal.status()) } else { None };
-        let (inner, held) = (Mutex::new(Inner { journal, wake }), AtomicBool::new(false));
-        Self { inner, held, store, key, durable, counters, completions: Notify::new() }
+        let inner = Mutex::new(Inner { journal, wake });
+        let (held, soon, completions) = (AtomicBool::new(false), Notify::new(), Notify::new());
+        Self { inner, held, soon, store, key, durable, counters, completions }
     }
 
     /// Says which wake record the store holds, where that does not follow from the journal: something in its tail
@@ -133,6 +141,20 @@ impl Recorder {
         let inner = self.lock();
         if inner.journal.has_tail() && !self.is_held() {
             self.submit(inner, Batch::default(), None);
+        }
+    }
+
+    /// [`Recorder::flush`] in a moment: mostly the next gate comes first, and this shares its sync.
+    pub(crate) fn flush_soon(&self) {
+        self.soon.notify_one();
+    }
+
+    /// Does what [`Recorder::flush_soon`] asks for.
+    pub(crate) async fn flush_in_time(&self) -> Infallible {
+        loop {
+            self.soon.notified().await;
+            clock::pause(SOON).await;
+            self.flush();
         }
     }
 

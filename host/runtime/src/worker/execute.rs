@@ -91,6 +91,7 @@ impl Watch<'_> {
         let Self { recorder, front, mailbox } = self;
         let interval = front.shared.config.commit_interval;
         let mut running = std::pin::pin!(running);
+        let mut flushing = std::pin::pin!(recorder.flush_in_time());
         let mut commit = std::pin::pin!(clock::pause(interval));
         let mut patience = Patience::default();
         loop {
@@ -98,6 +99,7 @@ impl Watch<'_> {
             tokio::select! {
                 biased;
                 result = &mut running => return Attended::Done(result),
+                never = &mut flushing => match never {},
                 message = mailbox.recv() => {
                     let Some(message) = message else {
                         return Attended::Ended(End::Stopped(Stop::Shutdown));

@@ -31,12 +31,13 @@ use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, HeaderError as GuestError};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
 use wasmtime_wasi_http::p2::{HeaderError, HttpError};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+};
 
 pub use self::summary::HttpSummary;
 
 use self::exchange::Flights;
-use self::outgoing_handler::Hooks;
 use self::request_body::RequestBody;
 use super::shared::SharedCount;
 use super::{HasWorker, Recipe, WorkerState};
@@ -47,6 +48,23 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     let options = LinkOptions::default();
     types::add_to_linker::<_, HasWorker>(linker, &(&options).into(), |worker| worker)?;
     http::outgoing_handler::add_to_linker::<_, HasWorker>(linker, |worker| worker)
+}
+
+/// wasmtime-wasi-http's plug points, of which we need none: it never sends.
+struct Hooks;
+
+type Processing = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        _request: ::http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _processed: Processing,
+    ) -> Box<dyn Future<Output = Result<(::http::Response<WasiBody>, Processing), Error>> + Send>
+    {
+        Box::new(std::future::pending())
+    }
 }
 
 /// A worker's part in HTTP.
@@ -70,7 +88,7 @@ impl Http {
         context.set_field_size_limit(client.config.header_bytes as usize);
         let flights = Flights::new(client.config.max_requests_in_flight);
         let (bodies, budgets) = (BTreeMap::new(), BTreeMap::new());
-        Self { context, hooks: Hooks::default(), client, flights, bodies, budgets, trace: None }
+        Self { context, hooks: Hooks, client, flights, bodies, budgets, trace: None }
     }
 
     /// Whether a request or a response is on its way.

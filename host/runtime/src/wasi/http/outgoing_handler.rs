@@ -1,21 +1,24 @@
 //! `wasi:http/outgoing-handler`: a request begins.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use everlog_oplog::{Begun, Call, Category};
-use http::header::HeaderName;
+use http::header::{HOST, HeaderName};
+use http::uri::{Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, request};
 use wasmtime::component::Resource;
+use wasmtime_wasi_http::RequestOptions;
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    ErrorCode, Method as GuestMethod, Scheme as GuestScheme,
+};
 use wasmtime_wasi_http::p2::{HttpError, HttpResult, types};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::WorkerState;
 use super::exchange::Exchange;
 use super::outcome::{HANDLE, RequestHead, fields};
+use super::outgoing_request::announced_length;
 use super::request_body::RequestBody;
 use super::response_future::ResponseFuture;
 use crate::durable::{Interruption, encode};
@@ -24,27 +27,6 @@ use crate::network::TimeLimits;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// wasmtime-wasi-http's plug points: it checks a request and puts it together, and we take it from here.
-#[derive(Default)]
-pub(super) struct Hooks {
-    checked: Option<request::Parts>,
-}
-
-type Processing = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for Hooks {
-    fn send_request(
-        &mut self,
-        request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _processed: Processing,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Processing), Error>> + Send>
-    {
-        self.checked = Some(request.into_parts().0);
-        Box::new(std::future::pending())
-    }
-}
 
 impl Host for WorkerState {
     fn handle(
@@ -68,20 +50,43 @@ impl Host for WorkerState {
 }
 
 impl WorkerState {
-    /// The request as wasmtime-wasi-http would send it.
+    /// The request as it is to be sent, taken from the guest.
     fn checked_request(
         &mut self,
         request: Resource<types::HostOutgoingRequest>,
     ) -> HttpResult<request::Parts> {
-        self.forget(request.rep());
-        let unused = Host::handle(&mut self.http_calls(), request, None)?;
-        self.table.delete(unused)?;
-        let missing = || HttpError::from(ErrorCode::InternalError(None));
-        let parts = self.http.hooks.checked.take().ok_or_else(missing)?;
-        if parts.method == Method::CONNECT {
-            return Err(ErrorCode::HttpRequestMethodInvalid.into());
+        let types::HostOutgoingRequest {
+            method,
+            scheme,
+            authority,
+            path_with_query,
+            headers,
+            body,
+        } = self.delete(request)?;
+        match announced_length(&headers) {
+            Ok(Some(length)) if length > 0 && body.is_none() => {
+                return Err(ErrorCode::HttpRequestBodySize(Some(0)).into());
+            }
+            Ok(_) => {}
+            Err(()) => {
+                let detail = "the content-length is not a number".to_owned();
+                return Err(ErrorCode::InternalError(Some(detail)).into());
+            }
         }
-        Ok(parts)
+        let authority = authority.unwrap_or_default();
+        let mut uri = Uri::builder().scheme(known_scheme(scheme)?).authority(authority.as_str());
+        if let Some(path) = path_with_query {
+            uri = uri.path_and_query(path);
+        }
+        let uri = uri.build().map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+        let mut request = http::Request::builder().method(sent_method(method)?).uri(uri);
+        // First, since that is the order in which headers are recorded.
+        request = request.header(HOST, authority);
+        for (name, value) in headers.iter() {
+            request = request.header(name, value);
+        }
+        let request = request.body(()).map_err(|_| ErrorCode::HttpProtocolError)?;
+        Ok(request.into_parts().0)
     }
 
     /// Records that a request begins. It is sent behind the gate, unless it was begun before.
@@ -161,6 +166,35 @@ impl WorkerState {
 pub(super) struct ResponseToCome {
     pub(super) exchange: Arc<Exchange>,
     pub(super) replayed: bool,
+}
+
+fn known_scheme(scheme: Option<GuestScheme>) -> Result<Scheme, ErrorCode> {
+    match scheme {
+        None | Some(GuestScheme::Https) => Ok(Scheme::HTTPS),
+        Some(GuestScheme::Http) => Ok(Scheme::HTTP),
+        Some(GuestScheme::Other(name)) if name.eq_ignore_ascii_case("http") => Ok(Scheme::HTTP),
+        Some(GuestScheme::Other(name)) if name.eq_ignore_ascii_case("https") => Ok(Scheme::HTTPS),
+        Some(GuestScheme::Other(_)) => Err(ErrorCode::HttpProtocolError),
+    }
+}
+
+/// The method, unless it asks for a tunnel: what goes through that could not be recorded.
+fn sent_method(method: GuestMethod) -> Result<Method, ErrorCode> {
+    match method {
+        GuestMethod::Get => Ok(Method::GET),
+        GuestMethod::Head => Ok(Method::HEAD),
+        GuestMethod::Post => Ok(Method::POST),
+        GuestMethod::Put => Ok(Method::PUT),
+        GuestMethod::Delete => Ok(Method::DELETE),
+        GuestMethod::Options => Ok(Method::OPTIONS),
+        GuestMethod::Trace => Ok(Method::TRACE),
+        GuestMethod::Patch => Ok(Method::PATCH),
+        GuestMethod::Connect => Err(ErrorCode::HttpRequestMethodInvalid),
+        GuestMethod::Other(name) => match Method::from_bytes(name.as_bytes()) {
+            Ok(Method::CONNECT) | Err(_) => Err(ErrorCode::HttpRequestMethodInvalid),
+            Ok(method) => Ok(method),
+        },
+    }
 }
 
 fn changes_something(method: &Method) -> bool {

@@ -96,7 +96,7 @@ impl HostOutgoingRequest for WorkerState {
 }
 
 /// How long the body is said to be, in bytes; `Err` where what is said is no length.
-fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+pub(super) fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let Some(length) = headers.get(http::header::CONTENT_LENGTH) else { return Ok(None) };
     let digits = length.to_str().map_err(drop)?;
     if digits.bytes().any(|digit| !digit.is_ascii_digit()) {

@@ -165,7 +165,7 @@ impl ResponseBody {
                 let read = self.lock().take(size);
                 // The guest can't wait here, but what it does next to the outside does.
                 if self.exchange.recorder.tell(ticket, &read)? != Durability::Lazy {
-                    self.exchange.recorder.flush();
+                    self.exchange.recorder.flush_soon();
                 }
                 Ok(read)
             }
@@ -205,7 +205,7 @@ impl ResponseBody {
                 let _ = self.lock().poll_end(&mut context);
                 let trailers = self.lock().end.clone();
                 if self.exchange.recorder.tell(ticket, &trailers)? != Durability::Lazy {
-                    self.exchange.recorder.flush();
+                    self.exchange.recorder.flush_soon();
                 }
                 Ok(trailers)
             }

@@ -128,7 +128,7 @@ impl ResponseFuture {
                 let outcome = self.open();
                 // The guest can't wait here, but what it does next to the outside does.
                 if self.exchange.recorder.tell(ticket, &outcome)? != Durability::Lazy {
-                    self.exchange.recorder.flush();
+                    self.exchange.recorder.flush_soon();
                 }
             }
         }
@@ -142,7 +142,7 @@ impl ResponseFuture {
             && let Entered::Live(ticket) = self.ask::<Outcome>()?
             && self.exchange.recorder.tell(ticket, &Outcome::Dropped)? != Durability::Lazy
         {
-            self.exchange.recorder.flush();
+            self.exchange.recorder.flush_soon();
         }
         Ok(())
     }

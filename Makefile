@@ -3,6 +3,7 @@
 # which do not depend on it, are tested with the dev profile for its overflow checks.
 
 EVERLOG := target/release/everlog
+STORE := embedded
 GUESTS := components/target/wasm32-wasip2/release
 PURE := -p everlog-oplog -p everlog-store
 # Debian may start a Redis on its usual port, which disturbs nobody: the tests start their own on others.
@@ -46,8 +47,8 @@ check: lint setup-tests ## the quick part of test: format, lints, the journal, t
 shop: setup ## open the shop of the example payment-saga, which fails now and then, on 127.0.0.1:7171
 	cargo run --release --quiet -p everlog-tests --bin shop
 
-bench: build components ## measure, and print the table of ratios
-	cargo run --release --quiet -p everlog-tests --bin bench
+bench: build components ## measure, and print the table of ratios; STORE=redis: with the state in Redis
+	EVERLOG_TEST_STORE=$(STORE) cargo run --release --quiet -p everlog-tests --bin bench
 
 components: setup ## compile the guests of components/
 	cd components && cargo build --release

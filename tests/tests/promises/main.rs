@@ -47,6 +47,7 @@ mod lost_connections_are_reset;
 mod memory_is_limited;
 mod no_increment_is_lost_or_doubled;
 mod no_shared_increment_is_lost_or_doubled;
+mod open_files_are_not_the_limit;
 mod oplog_can_be_read;
 mod oplogs_move_to_another_server;
 mod pending_updates_survive;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use everlog_runtime::Runtime;
 use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,12 @@ pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
     effective.check()?;
     let settings = effective.settings;
     start_logging(&settings.log, settings.log_format)?;
+    raise_open_files_limit();
+    // A thread may be the one that syncs the disk; on a machine with one core the others need
+    // another.
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
@@ -30,6 +36,16 @@ pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
     // What is left are waits that nobody waits for: everything acknowledged is durable.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// As many open files as the system lets a process have: each connection is one, and each table of
+/// the store. The usual 1,024 are a limit for programs that can handle no more, which we can.
+fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, limit = ?limit.current, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {

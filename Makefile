@@ -37,7 +37,7 @@ run: build components ## start a server on 127.0.0.1:7070 with its state in ./da
 test: lint build components setup-tests ## everything that must hold: format, lints, all tests
 	cargo nextest run $(PURE)
 	cargo nextest run --release --workspace --exclude everlog-oplog --exclude everlog-store
-	EVERLOG_TEST_STORE=redis cargo nextest run --release -p everlog-tests --test promises --profile redis
+	EVERLOG_TEST_STORE=redis cargo nextest run --release --workspace --exclude everlog-oplog --exclude everlog-store -E 'binary(promises)' --profile redis
 	cargo test --release --workspace --doc --quiet
 
 check: lint setup-tests ## the quick part of test: format, lints, the journal, the house rules

@@ -115,7 +115,10 @@ fn the_password_of_a_store_is_never_printed() {
     let store = "redis://mary:se/cr@et@localhost:6380/3";
     for bad in [store.to_owned(), store.replace("redis", "http"), "redis://a:secret@b:x".into()] {
         let message = error(&["--store", &bad], &[], "");
-        assert!(message.contains("--store") && !message.contains("se"), "{message}");
+        assert!(message.contains("--store"), "{message}");
+        for part in ["mary", "se/", "cr@", "et@", "secret"] {
+            assert!(!message.contains(part), "{message}");
+        }
     }
     let good = "redis://mary:s3cret@localhost:6380/3";
     let settings = load(&["--store", good], &[], None).expect("valid").settings;

@@ -11,6 +11,8 @@ use everlog_store::{
 };
 use futures::future::BoxFuture;
 
+use crate::records;
+
 /// Passes everything on, up to and including a certain entry; once that one is durable the process aborts.
 pub(crate) struct StopAfter {
     store: Arc<dyn Store>,
@@ -35,8 +37,12 @@ impl StopAfter {
                 continue;
             }
             *append = beginning(append, left);
-            // What belongs to the entries that are lost is lost with them.
+            // What belongs to the entries that are lost is lost with them; but no store parts a worker's first entry
+            // from the record that lists it. What that says has to be made anew.
             batch.changes.clear();
+            if append.first == Index::FIRST.get() && !append.bytes.is_empty() {
+                batch.changes.push(records::put_unknown_status(&append.worker));
+            }
         }
         batch.appends.retain(|append| !append.bytes.is_empty());
         self.left.load(Ordering::SeqCst) == 0

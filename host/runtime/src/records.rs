@@ -52,6 +52,11 @@ pub(crate) fn put_status(worker: &WorkerKey, status: &Status) -> Change {
     }
 }
 
+/// Lists a worker whose status is to be rebuilt from its log.
+pub(crate) fn put_unknown_status(worker: &WorkerKey) -> Change {
+    Change::Put { space: spaces::WORKERS, key: worker.as_bytes().to_vec(), value: Vec::new() }
+}
+
 /// Reads a cached status. One that does not decode (damaged, or of another server version) is rebuilt by the caller.
 pub(crate) fn decode_status(bytes: &[u8]) -> Option<Status> {
     bincode::decode_from_slice(bytes, bincode::config::standard()).ok().map(|(status, _)| status)

@@ -30,7 +30,7 @@ impl HostOutgoingRequest for WorkerState {
             return Ok(Err(()));
         }
         let Ok(announced) = announced_length(&outgoing.headers) else { return Ok(Err(())) };
-        // wasmtime-wasi-http only has to know that there is one.
+        // The body itself is kept beside; `handle` only has to see that there is one.
         outgoing.body = Some(Empty::new().map_err(|never| match never {}).boxed_unsync());
         let body = GuestBody::new(announced);
         self.http.bodies.insert(request.rep(), Arc::clone(&body.body));

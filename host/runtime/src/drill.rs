@@ -10,6 +10,7 @@ use everlog_store::{
     StoreError, WorkerKey,
 };
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 
 use crate::records;
 
@@ -113,6 +114,14 @@ impl Store for StopAfter {
 
     fn get_blob(&self, digest: &Digest) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
         self.store.get_blob(digest)
+    }
+
+    fn logs(&self) -> BoxStream<'_, Result<WorkerKey, StoreError>> {
+        self.store.logs()
+    }
+
+    fn blobs(&self) -> BoxStream<'_, Result<Digest, StoreError>> {
+        self.store.blobs()
     }
 
     fn health(&self) -> Health {

@@ -7,6 +7,8 @@
 //! In reading order: [`config`], `durable` (from a host call to an entry and back), `wasi` and `golem` (the host
 //! functions, one interface a file), `component` (what is deployed), `worker` (a worker's life), [`Runtime`] (the face).
 
+mod belongings;
+mod blob_names;
 mod blobstore;
 pub mod clock;
 mod component;
@@ -32,6 +34,7 @@ pub mod value;
 mod wasi;
 mod worker;
 
+pub use belongings::{BelongingsError, inspect_log, worker_belongings};
 pub use component::{ComponentVersion, Deployed};
 pub use config::RuntimeConfig;
 pub use entropy::uuid as random_uuid;

@@ -11,8 +11,8 @@ pub const MAX_RECORD_KEY_BYTES: usize = 4096;
 /// each.
 const ITEM_OVERHEAD_BYTES: usize = 64;
 
-/// An ordered name space of records. Which number means what is the user's choice; 255 is the
-/// store's own.
+/// An ordered name space of records. Which number means what is the user's choice; 254 and 255 are
+/// the store's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Space(u8);
 
@@ -20,18 +20,26 @@ impl Space {
     /// The name space that engines keep for themselves; a batch that names it is refused.
     pub(crate) const RESERVED: Self = Self(255);
 
+    /// Says that a copy into this store was begun; see [`copy`](crate::copy).
+    pub(crate) const COPY: Self = Self(254);
+
     /// The name space with this number.
     ///
     /// # Panics
-    /// On 255, the store's own; as a constant this is a compile-time error.
+    /// On 254 and 255, the store's own; as a constant this is a compile-time error.
     pub const fn new(number: u8) -> Self {
-        assert!(number != Self::RESERVED.0, "space 255 is the store's own");
+        assert!(number < Self::COPY.0, "spaces 254 and 255 are the store's own");
         Self(number)
     }
 
     /// The number it was made with.
     pub const fn number(self) -> u8 {
         self.0
+    }
+
+    /// Every name space whose meaning is the user's choice.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COPY.0).map(Self)
     }
 }
 

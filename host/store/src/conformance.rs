@@ -20,8 +20,10 @@ use crate::{
 };
 
 mod expectations;
+mod listings;
 
 pub use expectations::*;
+pub use listings::*;
 
 /// Makes a `#[tokio::test]` of each function in this module. `$open` is the path of an
 /// `async fn() -> (Guard, Arc<dyn Store>)`.
@@ -47,6 +49,7 @@ macro_rules! conformance_suite {
             scans_keep_to_their_range
             spaces_are_apart
             blobs_are_found_by_their_digest
+            oplogs_and_blobs_are_listed
             concurrent_writers_lose_nothing
             a_batch_may_be_large
             empty_things_are_stored

@@ -10,6 +10,7 @@
 //!   that wait together share one sync.
 //! - [`EmbeddedStore`]: the engine inside the process, for one node.
 //! - [`RedisStore`]: the engine on a Redis server.
+//! - [`copy`]: moves what a store holds into another one.
 //!
 //! This crate owns the file system of the state directory; nothing else in the workspace opens
 //! files there.
@@ -22,6 +23,7 @@ mod worker_key;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod copy;
 pub mod embedded;
 pub mod redis;
 

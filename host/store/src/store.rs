@@ -2,6 +2,7 @@ use std::ops::Bound;
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 
 use crate::{Batch, Digest, Space, StoreError, WorkerKey};
 
@@ -37,6 +38,11 @@ impl KeyRange {
     /// Every key of the space.
     pub const fn all() -> Self {
         Self { start: Bound::Unbounded, end: Bound::Unbounded }
+    }
+
+    /// This key alone.
+    pub fn only(key: &[u8]) -> Self {
+        Self { start: Bound::Included(key.to_vec()), end: Bound::Included(key.to_vec()) }
     }
 
     /// Every key that starts with `prefix`.
@@ -179,6 +185,15 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Corrupt`] if the bytes do not have this digest, [`StoreError::Io`].
     fn get_blob(&self, digest: &Digest) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Every worker that has an oplog, in any order; one may come twice. What is created or deleted
+    /// meanwhile may be missing.
+    ///
+    /// An item is [`StoreError::Corrupt`] where names can no longer be read.
+    fn logs(&self) -> BoxStream<'_, Result<WorkerKey, StoreError>>;
+
+    /// The digest of every blob, like [`Store::logs`]. The blobs themselves are not looked at.
+    fn blobs(&self) -> BoxStream<'_, Result<Digest, StoreError>>;
 
     /// Whether batches are still accepted, and why not. Cheap; for `/readyz`.
     fn health(&self) -> Health;

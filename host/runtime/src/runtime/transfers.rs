@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use everlog_oplog::codec::Decoded;
-use everlog_oplog::container::{Head, MAX_BLOB_BYTES, Reader, Record, Writer};
+use everlog_oplog::container::{Head, Reader, Record, Writer};
 use everlog_oplog::{
     Codec, CopiedLog, Entry, EntryKind, Heir, Index, Payload, RecordedBatch, Status,
     WorkerId as LoggedId, copy_log,
@@ -12,6 +12,7 @@ use everlog_oplog::{
 use everlog_store::{Digest, MAX_BATCH_BYTES, WorkerKey};
 
 use super::Runtime;
+use crate::blob_names::named_by;
 use crate::clock;
 use crate::error::WorkerError;
 use crate::shared::Shared;
@@ -19,10 +20,6 @@ use crate::worker::{Message, WorkerId};
 
 /// Bytes of the log that are read, and sent, at once.
 const PIECE_BYTES: usize = 1 << 20;
-/// No blob is smaller: what is that small stands in the entry.
-const MIN_BLOB_BYTES: u64 = 4 << 10;
-/// Host functions whose outcomes may name blobs.
-const NAMING: [&str; 3] = ["wasi:keyvalue/", "wasi:blobstore/", "golem:api/host.await-promise"];
 
 impl Runtime {
     /// The whole oplog of a worker as it is now, to be read piece by piece.
@@ -332,30 +329,4 @@ fn ran(entry: &Entry, index: Index, status: &Status) -> Option<u64> {
         }
         _ => None,
     }
-}
-
-/// The blobs that an entry names, and perhaps some that there are not: outcomes are bytes of the host functions' own
-/// types, in which a blob is a case number, a digest and a size.
-fn named_by(entry: &Entry) -> Vec<Digest> {
-    match (entry.kind.payload(), &entry.kind) {
-        (Some(Payload::Blob { digest, .. }), _) => vec![Digest::from_bytes(*digest)],
-        (Some(Payload::Inline(bytes)), EntryKind::HostCall { function, .. })
-            if NAMING.iter().any(|naming| function.as_str().starts_with(naming)) =>
-        {
-            let names = bytes.windows(1 + 32 + 1).enumerate();
-            names.filter_map(|(place, window)| name_at(window, &bytes[place + 33..])).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn name_at(window: &[u8], size: &[u8]) -> Option<Digest> {
-    let (case, rest) = window.split_first()?;
-    let digest = rest.first_chunk::<32>()?;
-    if *case != 1 {
-        return None;
-    }
-    let (size, _) = bincode::decode_from_slice::<u64, _>(size, bincode::config::standard()).ok()?;
-    let sizes = MIN_BLOB_BYTES..=MAX_BLOB_BYTES as u64;
-    sizes.contains(&size).then(|| Digest::from_bytes(*digest))
 }

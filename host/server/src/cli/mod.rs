@@ -10,6 +10,7 @@ mod progress;
 mod promise;
 mod run;
 mod serve;
+mod store;
 mod table;
 mod transfer;
 mod worker;
@@ -73,6 +74,9 @@ enum Command {
     Promise(promise::Command),
     /// Read a worker's oplog
     Oplog(oplog::Arguments),
+    /// Move state from one place to another, without a server
+    #[command(subcommand)]
+    Store(store::Command),
     /// Print the configuration that `serve` would use, and where each value comes from
     Config(ConfigFlags),
     /// Print a script that completes commands in a shell
@@ -91,6 +95,7 @@ impl Cli {
             Command::Serve(flags) => serve::serve(&flags)?,
             Command::Run(arguments) => return run::run(arguments),
             Command::Config(flags) => config::print(&flags, &output)?,
+            Command::Store(command) => store::run(command, &output)?,
             Command::Completions(arguments) => completions::print(&arguments),
             Command::Component(command) => {
                 speak(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use everlog_runtime::Runtime;
+use everlog_store::copy::refuse_unfinished;
 use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,8 +78,18 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
 /// Opens the store that the settings name.
 ///
 /// # Errors
-/// If it is in use, damaged, cannot be created, or cannot be reached.
+/// If it is in use, damaged, cannot be created, or cannot be reached, or is only half a copy.
 pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open_engine(settings).await?;
+    let name = match &settings.store {
+        StoreKind::Embedded => format!("the data directory {}", settings.data_dir.display()),
+        StoreKind::Redis { .. } => format!("Redis under `{}`", settings.store_prefix),
+    };
+    refuse_unfinished(&*store, &name).await?;
+    Ok(store)
+}
+
+async fn open_engine(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.store {
         StoreKind::Embedded if settings.min_replicas > 0 => anyhow::bail!(
             "`min-replicas` is {}, but embedded state has no replicas; set `store` to a Redis \

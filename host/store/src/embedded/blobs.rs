@@ -83,6 +83,24 @@ impl Blobs {
         })
     }
 
+    /// The digests of the blobs in one of the 256 directories.
+    pub(super) fn list(&self, shard: u8) -> Result<Vec<Digest>, StoreError> {
+        let directory = self.directory.join(format!("{shard:02x}"));
+        let files = match fs::read_dir(&directory) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io_error("list", &directory)(error)),
+        };
+        let mut digests = Vec::new();
+        for file in files {
+            let name = file.map_err(io_error("list", &directory))?.file_name();
+            // What is not named like a blob is none of ours.
+            digests.extend(name.to_str().and_then(|name| name.parse::<Digest>().ok()));
+        }
+        digests.sort_unstable();
+        Ok(digests)
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         self.directory.join(&name[..2]).join(name)

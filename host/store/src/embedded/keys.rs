@@ -31,6 +31,18 @@ pub(super) fn log_range(worker: &WorkerKey, first: u64, last: u64) -> Range {
     Range::up_to(log_key(worker, first), &log_key(worker, last))
 }
 
+/// All log records behind those of `worker`; without one, all there are.
+pub(super) fn logs_behind(worker: Option<&WorkerKey>) -> Range {
+    let behind = |worker| [log_key(worker, u64::MAX).as_slice(), &[0]].concat();
+    let start = worker.map_or_else(|| vec![LOG], behind);
+    Range { start, end: Some(vec![RECORD]) }
+}
+
+/// The worker whose log record has this key.
+pub(super) fn log_worker(key: &[u8]) -> Option<WorkerKey> {
+    parse_log_key(key).map(|(worker, _)| worker)
+}
+
 /// The key of a record in the tree.
 pub(super) fn record_key(space: Space, key: &[u8]) -> Vec<u8> {
     [&[RECORD, space.number()], key].concat()

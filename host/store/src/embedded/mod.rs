@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _, ready};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use crate::store::{Done, Health, KeyRange, KeyValue, LogRecord, Order, Replication};
 use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
@@ -208,6 +209,23 @@ impl Store for EmbeddedStore {
         let blobs = Arc::clone(&self.blobs);
         let digest = *digest;
         blocking(move || blobs.get(&digest))
+    }
+
+    fn logs(&self) -> BoxStream<'_, Result<WorkerKey, StoreError>> {
+        let next = async |after: Option<WorkerKey>| {
+            let found = self.blocking(move |tables| tables.next_log(after.as_ref())).await?;
+            Ok(found.map(|worker| (worker.clone(), Some(worker))))
+        };
+        stream::try_unfold(None, next).boxed()
+    }
+
+    fn blobs(&self) -> BoxStream<'_, Result<Digest, StoreError>> {
+        let list = |shard| {
+            let blobs = Arc::clone(&self.blobs);
+            blocking(move || blobs.list(shard))
+        };
+        let shards = stream::iter(0..=u8::MAX).then(list);
+        shards.map_ok(|digests| stream::iter(digests.into_iter().map(Ok))).try_flatten().boxed()
     }
 
     fn health(&self) -> Health {

@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use super::files::{create_directory, io_error};
 use super::journal::{self, Journal, Recovered};
-use super::keys::{bare_key, cover_key, log_key, log_place, log_range, record_place, record_range};
+use super::keys::{
+    bare_key, cover_key, log_key, log_place, log_range, log_worker, logs_behind, record_place,
+    record_range,
+};
 use super::tree::{Background, Fault, Items, Tree};
 use super::{EmbeddedOptions, envelope};
 use crate::store::{KeyRange, KeyValue, LogRecord, Order};
@@ -194,6 +197,30 @@ impl Tables {
         found.unwrap_or_else(|fault| Err(lost_log(worker, Some(from), &fault)))
     }
 
+    /// The first worker behind `after` that has an oplog.
+    pub(super) fn next_log(
+        &self,
+        after: Option<&WorkerKey>,
+    ) -> Result<Option<WorkerKey>, StoreError> {
+        let mut after = after.cloned();
+        loop {
+            let range = logs_behind(after.as_ref());
+            let next = self.tree.read(|snapshot| {
+                let mut items = snapshot.range(range.clone(), Order::Forward)?;
+                Ok(items.next()?.map(|(key, _)| key))
+            });
+            let Some(key) = next.map_err(|fault| lost_names(after.as_ref(), &fault))? else {
+                return Ok(None);
+            };
+            let Some(worker) = log_worker(&key) else { return Ok(None) };
+            // What comes first may be no more than the mark of an oplog that was deleted.
+            if self.log_tail(&worker)?.is_some() {
+                return Ok(Some(worker));
+            }
+            after = Some(worker);
+        }
+    }
+
     /// The keys of all records of `worker`'s oplog that are known, to be removed, and a cover if
     /// there may be others.
     pub(super) fn log_removal(&self, worker: &WorkerKey) -> Result<Vec<Item>, StoreError> {
@@ -331,6 +358,14 @@ fn gap(worker: &WorkerKey, expected: u64, found: u64) -> StoreError {
 
 fn lost_log(worker: &WorkerKey, index: Option<u64>, fault: &Fault) -> StoreError {
     let place = log_place(worker, index);
+    StoreError::Corrupt { place, detail: fault.to_string(), advice: LOG_ADVICE }
+}
+
+fn lost_names(after: Option<&WorkerKey>, fault: &Fault) -> StoreError {
+    let place = match after {
+        Some(worker) => format!("the name of an oplog behind that of worker {worker}"),
+        None => "the name of the first oplog".to_owned(),
+    };
     StoreError::Corrupt { place, detail: fault.to_string(), advice: LOG_ADVICE }
 }
 

@@ -13,13 +13,14 @@
 //! ```
 //! Code map, in the order of a write: `committer` (who waits, pipelines, trouble) → `encode` →
 //! `commit.lua` → `reply`. `session` is the right to write, `link` what connections and errors are,
-//! `reader` everything that may be asked twice, `watch` looks after lease and replicas, `replicas`
+//! `reader` everything that may be asked twice, `names` goes through keys, `watch` looks after lease and replicas, `replicas`
 //! waits for them, and `acknowledger` holds answers back meanwhile.
 
 mod acknowledger;
 mod committer;
 mod encode;
 mod link;
+mod names;
 mod node;
 mod reader;
 mod replicas;
@@ -38,6 +39,7 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use redis::{Cmd, Value};
 
 use crate::embedded::DirectoryLock;
@@ -152,6 +154,11 @@ impl RedisStore {
 
     fn key(&self, kind: &str, name: impl std::fmt::Display) -> String {
         format!("{}{kind}:{name}", self.prefix)
+    }
+
+    /// What stands behind `<prefix><kind>:` in the keys that begin so.
+    fn names(&self, kind: &str) -> BoxStream<'_, Result<Vec<u8>, StoreError>> {
+        names::scan(&self.reader, format!("{}{kind}:", self.prefix).into_bytes())
     }
 }
 
@@ -316,6 +323,20 @@ impl Store for RedisStore {
             Err(damaged(place, format!("its {} bytes have the digest {found}", bytes.len())))
         }
         .boxed()
+    }
+
+    fn logs(&self) -> BoxStream<'_, Result<WorkerKey, StoreError>> {
+        let worker = async |name: Vec<u8>| WorkerKey::new(name);
+        self.names("log").and_then(worker).boxed()
+    }
+
+    fn blobs(&self) -> BoxStream<'_, Result<Digest, StoreError>> {
+        // What is not named like a blob is none of ours.
+        let digest = move |name: Vec<u8>| async move {
+            let text = std::str::from_utf8(&name).ok();
+            Ok(text.and_then(|text| text.parse::<Digest>().ok()))
+        };
+        self.names("blob").try_filter_map(digest).boxed()
     }
 
     fn health(&self) -> Health {

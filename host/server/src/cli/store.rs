@@ -1,0 +1,155 @@
+//! `everlog store`: state in bulk, while no server uses it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use everlog_runtime::{inspect_log, worker_belongings};
+use everlog_store::copy::{Job, Progress, Selection, Side, Stage, copy, discard};
+use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
+use indicatif::BinaryBytes;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::output::Output;
+use super::progress::{copy_bar, waiting};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Copy all state, or some workers, from one place to another, and compare both afterwards
+    ///
+    /// A place is `embedded:DIRECTORY` or `redis://[user:password@]host[:port][/database]`. No
+    /// server may use either of them. Broken off, the same command goes on where it stood.
+    Copy(CopyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CopyArguments {
+    /// Where from; nothing is changed there
+    #[arg(
+        long,
+        env = "EVERLOG_COPY_FROM",
+        hide_env_values = true,
+        value_name = "PLACE",
+        required_unless_present = "discard"
+    )]
+    from: Option<String>,
+    /// Where to: a place that holds nothing yet, or with `--worker` none of these workers
+    #[arg(long, env = "EVERLOG_COPY_TO", hide_env_values = true, value_name = "PLACE")]
+    to: String,
+    /// What every key of the source begins with, if it is a Redis
+    #[arg(long, default_value = "everlog:", value_name = "PREFIX")]
+    from_prefix: String,
+    /// What every key of the copy begins with, if it is in a Redis
+    #[arg(long, default_value = "everlog:", value_name = "PREFIX")]
+    to_prefix: String,
+    /// Only this worker, with its component; may be given several times
+    #[arg(long = "worker", value_name = "COMPONENT/WORKER")]
+    workers: Vec<String>,
+    /// Give up a copy that was begun, and remove what there is of it
+    #[arg(long)]
+    discard: bool,
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// If a place is in use or cannot be opened, or the copy cannot be made or is not right.
+pub(super) fn run(command: Command, output: &Output) -> anyhow::Result<()> {
+    let Command::Copy(arguments) = command;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    runtime.block_on(async {
+        match arguments.discard {
+            true => give_up(&arguments, output).await,
+            false => make(&arguments, output).await,
+        }
+    })
+}
+
+async fn give_up(arguments: &CopyArguments, output: &Output) -> anyhow::Result<()> {
+    let target = Place::parse("--to", &arguments.to, &arguments.to_prefix)?.open().await?;
+    waiting("removing what was copied", discard(&*target.store, &target.name)).await?;
+    Ok(output.done(&format!("nothing is left of the copy that was begun in {}", target.name))?)
+}
+
+async fn make(arguments: &CopyArguments, output: &Output) -> anyhow::Result<()> {
+    let CopyArguments { from, to, from_prefix, to_prefix, workers, .. } = arguments;
+    let from = Place::parse("--from", from.as_deref().unwrap_or_default(), from_prefix)?;
+    let to = Place::parse("--to", to, to_prefix)?;
+    if let Place::Embedded { directory } = &from
+        && !directory.join("format").exists()
+    {
+        bail!("--from: there is no data directory {}", directory.display());
+    }
+    let source = from.open().await?;
+    if let (Place::Embedded { directory }, Place::Embedded { directory: other }) = (&from, &to)
+        && directory.canonicalize().ok() == other.canonicalize().ok()
+    {
+        bail!("--from and --to are the same directory, {}", directory.display());
+    }
+    let target = to.open().await?;
+    let selection = match workers.is_empty() {
+        true => Selection::Whole,
+        false => {
+            Selection::Parts(worker_belongings(&*source.store, &*target.store, workers).await?)
+        }
+    };
+    let bar = copy_bar();
+    let job = Job {
+        source: source.side(),
+        target: target.side(),
+        selection: &selection,
+        inspect: &inspect_log,
+        progress: &|progress| show(&bar, progress),
+    };
+    let copied = copy(job).await;
+    bar.finish_and_clear();
+    let Progress { logs, records, blobs, bytes, .. } = copied?;
+    let answer = json!({ "workers": logs, "records": records, "blobs": blobs, "bytes": bytes });
+    Ok(output.one(&answer, |_| {
+        format!(
+            "{} is copied to {} and compared: {logs} workers, {records} records, {blobs} blobs, \
+             {}",
+            source.name,
+            target.name,
+            BinaryBytes(bytes)
+        )
+    })?)
+}
+
+fn show(bar: &indicatif::ProgressBar, progress: &Progress) {
+    let prefix = match progress.stage {
+        Stage::Copying => "copying",
+        Stage::Checking => "checking",
+    };
+    if bar.prefix() != prefix {
+        bar.set_prefix(prefix);
+    }
+    bar.set_length(progress.expected);
+    bar.set_position(progress.done());
+    bar.set_message(BinaryBytes(progress.bytes).to_string());
+}
+
+/// Where state is.
+enum Place {
+    Embedded { directory: PathBuf },
+    Redis { options: Box<RedisOptions>, directory: TempDir },
+}
+
+/// State that is ours for now.
+struct Opened {
+    store: Arc<dyn Store>,
+    name: String,
+    /// What stands for a node in a Redis; removed behind the store.
+    _directory: Option<TempDir>,
+}
+
+impl Opened {
+    fn side(&self) -> Side<'_> {
+        Side { store: &*self.store, name: &self.name }
+    }
+}

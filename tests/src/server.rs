@@ -29,6 +29,18 @@ pub struct StoppedData {
     redis: Option<RedisData>,
 }
 
+impl StoppedData {
+    /// Takes a folder whose subfolder `data` is the data directory of a server on files.
+    pub fn in_files(directory: TempDir) -> Self {
+        Self { directory, redis: None }
+    }
+
+    /// Returns the data directory.
+    pub fn data_directory(&self) -> PathBuf {
+        data_directory(self.directory.path())
+    }
+}
+
 /// Names the engine under which all tests run: `embedded`, the default, or `redis`, where each
 /// server has a Redis of its own.
 const STORE_VARIABLE: &str = "EVERLOG_TEST_STORE";

@@ -77,6 +77,11 @@ pub fn inspect_log(worker: &WorkerKey, record: &LogRecord) -> Result<Vec<Digest>
     Ok(named)
 }
 
+/// What people call the worker with this key.
+pub fn worker_name(key: &WorkerKey) -> String {
+    WorkerId::from_key(key.as_bytes()).map_or_else(|| key.to_string(), |worker| worker.to_string())
+}
+
 /// What belongs to these workers, each `component/worker`, and what of their components `target` lacks.
 /// Data that workers share belongs to none.
 ///

@@ -34,7 +34,7 @@ pub mod value;
 mod wasi;
 mod worker;
 
-pub use belongings::{BelongingsError, inspect_log, worker_belongings};
+pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_name};
 pub use component::{ComponentVersion, Deployed};
 pub use config::RuntimeConfig;
 pub use entropy::uuid as random_uuid;

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use everlog_store::copy::{CopyError, Job, Parts, Progress, Selection, Side, copy, discard};
+use everlog_store::copy::{
+    CopyError, Inspect, Job, Parts, Progress, Selection, Side, copy, discard,
+};
 use everlog_store::{
     Batch, Change, EmbeddedOptions, EmbeddedStore, KeyRange, RedisOptions, RedisStore, Space,
-    Store, StoreError, commit,
+    Store, StoreError, WorkerKey, commit,
 };
 use futures::stream::TryStreamExt as _;
 use tempfile::TempDir;
@@ -46,7 +48,17 @@ async fn copy_of(
     let source = Side { store: source, name: "source" };
     let target = Side { store: target, name: "target" };
     let inspect = |_: &_, _: &_| Ok(Vec::new());
-    copy(Job { source, target, selection, inspect: &inspect, progress: &|_| {} }).await
+    copy(job(source, target, selection, &inspect)).await
+}
+
+fn job<'a>(
+    source: Side<'a>,
+    target: Side<'a>,
+    selection: &'a Selection,
+    inspect: &'a Inspect,
+) -> Job<'a> {
+    let name_of = &|worker: &WorkerKey| worker.to_string();
+    Job { source, target, selection, inspect, name_of, progress: &|_| {} }
 }
 
 async fn copy_all(source: &dyn Store, target: &dyn Store) -> Result<Progress, CopyError> {
@@ -170,8 +182,7 @@ async fn a_damaged_entry_stops_it() {
     };
     let source = Side { store: &*source, name: "source" };
     let target = Side { store: &*target, name: "target" };
-    let selection = &Selection::Whole;
-    let job = Job { source, target, selection, inspect: &inspect, progress: &|_| {} };
+    let job = job(source, target, &Selection::Whole, &inspect);
     let error = copy(job).await.expect_err("it is damaged").to_string();
     assert!(error.starts_with(r"worker worker-0\x00, entries 1 to"), "{error}");
 }

@@ -71,6 +71,7 @@ mod snapshot_updates_stay_valid;
 mod sockets_obey_the_settings;
 mod status_is_rebuilt_from_the_oplog;
 mod stops_politely;
+mod store_moves_to_redis_and_back;
 mod surroundings_are_as_given;
 mod transactions_are_undone_or_done;
 mod unloading_is_invisible;

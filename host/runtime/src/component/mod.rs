@@ -9,8 +9,8 @@ mod version;
 
 pub(crate) use catalog::Catalog;
 pub use catalog::Deployed;
+pub(crate) use engine::{FUEL_BETWEEN_YIELDS, engine};
 pub(crate) use record::ComponentRecord;
 #[cfg(test)]
 pub(crate) use record::VersionRecord;
-pub(crate) use engine::{FUEL_BETWEEN_YIELDS, engine};
 pub use version::ComponentVersion;

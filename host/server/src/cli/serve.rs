@@ -89,7 +89,8 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn St
     Ok(store)
 }
 
-async fn open_engine(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+/// As [`open_store`], whatever state the store is in.
+pub(super) async fn open_engine(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.store {
         StoreKind::Embedded if settings.min_replicas > 0 => anyhow::bail!(
             "`min-replicas` is {}, but embedded state has no replicas; set `store` to a Redis \

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
-use everlog_runtime::{inspect_log, worker_belongings};
+use everlog_runtime::{inspect_log, worker_belongings, worker_name};
 use everlog_store::copy::{Job, Progress, Selection, Side, Stage, copy, discard};
-use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
+use everlog_store::{RedisOptions, Store};
 use indicatif::BinaryBytes;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::output::Output;
 use super::progress::{copy_bar, waiting};
+use super::serve::open_engine;
+use crate::config::{Key, STORE, STORE_PREFIX, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -80,18 +82,13 @@ async fn make(arguments: &CopyArguments, output: &Output) -> anyhow::Result<()> 
     let CopyArguments { from, to, from_prefix, to_prefix, workers, .. } = arguments;
     let from = Place::parse("--from", from.as_deref().unwrap_or_default(), from_prefix)?;
     let to = Place::parse("--to", to, to_prefix)?;
-    if let Place::Embedded { directory } = &from
-        && !directory.join("format").exists()
-    {
-        bail!("--from: there is no data directory {}", directory.display());
+    if from.is_embedded() && !from.settings.data_dir.join("format").exists() {
+        bail!("--from: there is no state in {}", from.name);
     }
-    let source = from.open().await?;
-    if let (Place::Embedded { directory }, Place::Embedded { directory: other }) = (&from, &to)
-        && directory.canonicalize().ok() == other.canonicalize().ok()
-    {
-        bail!("--from and --to are the same directory, {}", directory.display());
+    if from.name == to.name {
+        bail!("--from and --to are the same place, {}", from.name);
     }
-    let target = to.open().await?;
+    let (source, target) = (from.open().await?, to.open().await?);
     let selection = match workers.is_empty() {
         true => Selection::Whole,
         false => {
@@ -104,6 +101,7 @@ async fn make(arguments: &CopyArguments, output: &Output) -> anyhow::Result<()> 
         target: target.side(),
         selection: &selection,
         inspect: &inspect_log,
+        name_of: &worker_name,
         progress: &|progress| show(&bar, progress),
     };
     let copied = copy(job).await;
@@ -135,21 +133,69 @@ fn show(bar: &indicatif::ProgressBar, progress: &Progress) {
 }
 
 /// Where state is.
-enum Place {
-    Embedded { directory: PathBuf },
-    Redis { options: Box<RedisOptions>, directory: TempDir },
+struct Place {
+    settings: Settings,
+    /// Without secrets.
+    name: String,
+    /// What stands for a node in a Redis; removed behind the store.
+    node: Option<TempDir>,
 }
 
 /// State that is ours for now.
 struct Opened {
     store: Arc<dyn Store>,
     name: String,
-    /// What stands for a node in a Redis; removed behind the store.
-    _directory: Option<TempDir>,
+    _node: Option<TempDir>,
+}
+
+impl Place {
+    /// Reads what the flag `flag` was given. No message repeats it, since it may hold a password.
+    fn parse(flag: &str, text: &str, prefix: &str) -> anyhow::Result<Self> {
+        let mut settings = Settings::default();
+        if let Some(directory) = text.strip_prefix("embedded:") {
+            if directory.is_empty() {
+                bail!("{flag}: expected a directory behind `embedded:`");
+            }
+            let directory = absolute(Path::new(directory));
+            let name = format!("embedded:{}", directory.display());
+            settings.data_dir = directory;
+            return Ok(Self { settings, name, node: None });
+        }
+        if !text.contains("://") {
+            bail!("{flag}: expected `embedded:directory` or `redis://host:port`");
+        }
+        set(&STORE, &mut settings, flag, text)?;
+        set(&STORE_PREFIX, &mut settings, &format!("{flag}-prefix"), prefix)?;
+        let node = tempfile::Builder::new().prefix("everlog-copy-").tempdir();
+        let node = node.context("cannot create a temporary directory")?;
+        settings.data_dir = node.path().to_owned();
+        let address = RedisOptions::new(text, node.path()).address()?;
+        Ok(Self { settings, name: format!("{address} under `{prefix}`"), node: Some(node) })
+    }
+
+    fn is_embedded(&self) -> bool {
+        self.node.is_none()
+    }
+
+    async fn open(self) -> anyhow::Result<Opened> {
+        let opening = open_engine(&self.settings);
+        let store = waiting("waiting until the state is free", opening).await?;
+        Ok(Opened { store, name: self.name, _node: self.node })
+    }
 }
 
 impl Opened {
     fn side(&self) -> Side<'_> {
         Side { store: &*self.store, name: &self.name }
     }
+}
+
+fn set(key: &Key, settings: &mut Settings, flag: &str, text: &str) -> anyhow::Result<()> {
+    (key.set)(settings, text).map_err(|problem| anyhow!("{flag}: {problem}"))
+}
+
+/// The same directory by one name, whether it is there yet or not.
+fn absolute(directory: &Path) -> PathBuf {
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    directory.canonicalize().unwrap_or(directory)
 }

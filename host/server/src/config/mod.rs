@@ -18,3 +18,4 @@ pub(crate) use flags::ConfigFlags;
 pub(crate) use keys::{KEYS, Key, Kind};
 pub(crate) use resolve::{Effective, load};
 pub(crate) use settings::{LogFormat, Settings, StoreKind};
+pub(crate) use store_keys::{STORE, STORE_PREFIX};

@@ -5,7 +5,7 @@ use everlog_store::{MAX_STORE_PREFIX_BYTES, RedisOptions};
 use super::keys::{Key, Kind, parse_into};
 use super::settings::{Settings, StoreKind};
 
-pub(super) const STORE: Key = Key {
+pub(crate) const STORE: Key = Key {
     name: "store",
     kind: Kind::Value,
     help: "Which engine keeps the state: `embedded`, files in the data directory; or a Redis \
@@ -18,7 +18,7 @@ pub(super) const STORE: Key = Key {
     },
 };
 
-pub(super) const STORE_PREFIX: Key = Key {
+pub(crate) const STORE_PREFIX: Key = Key {
     name: "store-prefix",
     kind: Kind::Value,
     help: "What every key in Redis begins with, so that several servers, each with its own, can \

@@ -78,7 +78,7 @@ pub async fn discard(store: &dyn Store, name: &str) -> Result<(), CopyError> {
 pub(super) async fn begin(job: &Job<'_>) -> Result<Agreed, CopyError> {
     let (source, target) = (job.source, job.target);
     let everything = Begun::new(source.name, &Selection::Whole);
-    if everything.found_in(source.store).await?.is_none() {
+    if everything.found_in(source.store, job).await?.is_none() {
         return Err(CopyError::NothingThere { place: source.name.to_owned() });
     }
     let mut mine = Begun::new(source.name, job.selection);
@@ -95,7 +95,7 @@ pub(super) async fn begin(job: &Job<'_>) -> Result<Agreed, CopyError> {
             return Err(CopyError::Other { place, begun: begun.describe() });
         }
         None => {
-            if let Some(found) = mine.found_in(target.store).await? {
+            if let Some(found) = mine.found_in(target.store, job).await? {
                 return Err(CopyError::NotEmpty { place: target.name.to_owned(), found });
             }
         }
@@ -138,16 +138,20 @@ impl Begun {
     }
 
     /// Something of what is to be copied that `store` holds.
-    async fn found_in(&self, store: &dyn Store) -> Result<Option<String>, StoreError> {
+    async fn found_in(
+        &self,
+        store: &dyn Store,
+        job: &Job<'_>,
+    ) -> Result<Option<String>, StoreError> {
         if self.what == EVERYTHING {
             if let Some(worker) = store.logs().try_next().await? {
-                return Ok(Some(format!("worker {worker}")));
+                return Ok(Some(format!("worker {}", (job.name_of)(&worker))));
             }
             return first_record(store, Space::all().map(|space| (space, KeyRange::all()))).await;
         }
         for worker in &self.logs {
             if store.last_index(worker).await?.is_some() {
-                return Ok(Some(format!("worker {worker}")));
+                return Ok(Some(format!("worker {}", (job.name_of)(worker))));
             }
         }
         first_record(store, self.records.iter().cloned()).await

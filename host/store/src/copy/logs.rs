@@ -63,7 +63,7 @@ impl Run<'_> {
                 continue;
             }
             if self.is_check() {
-                let what = format!("worker {worker}");
+                let what = format!("worker {}", (self.job.name_of)(&worker));
                 return Err(self.differs(what, "no such oplog".into(), "one".into()));
             }
             self.remove_log(&worker).await?;
@@ -77,7 +77,7 @@ impl Run<'_> {
 
     fn inspect(&mut self, worker: &WorkerKey, record: &LogRecord) -> Result<(), CopyError> {
         let named = (self.job.inspect)(worker, record).map_err(|detail| CopyError::Damaged {
-            worker: worker.to_string(),
+            worker: (self.job.name_of)(worker),
             first: record.first,
             last: record.last,
             place: self.job.source.name.to_owned(),
@@ -103,6 +103,7 @@ impl Run<'_> {
                 format!("entries {first} to {last} in {} bytes with digest {digest}", bytes.len())
             }
         };
-        self.differs(format!("worker {worker}, entry {first}"), shown(theirs), shown(ours))
+        let what = format!("worker {}, entry {first}", (self.job.name_of)(worker));
+        self.differs(what, shown(theirs), shown(ours))
     }
 }

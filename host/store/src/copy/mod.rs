@@ -75,6 +75,8 @@ pub struct Job<'a> {
     pub selection: &'a Selection,
     /// Looks at everything that is read of oplogs. May name blobs that there are not.
     pub inspect: &'a Inspect,
+    /// What people call a worker.
+    pub name_of: &'a (dyn Fn(&WorkerKey) -> String + Send + Sync),
     /// Is told how far it is.
     pub progress: &'a (dyn Fn(&Progress) + Send + Sync),
 }

@@ -47,10 +47,10 @@ impl Api {
         send(self.request_path(Method::GET, path)).await
     }
 
-    /// Tells whether `/readyz` answers 200.
+    /// Tells whether `/readyz` answers 200, or wants a token, which only a server that is ready does.
     pub async fn is_ready(&self) -> bool {
         let request = self.request(Method::GET, &["readyz"]);
-        try_send(request).await.is_ok_and(|reply| reply.status == 200)
+        try_send(request).await.is_ok_and(|reply| matches!(reply.status, 200 | 401))
     }
 
     /// Uploads a binary and returns the answer, whatever it is.

@@ -28,6 +28,7 @@ pub mod reply;
 pub mod seed;
 pub mod server;
 pub mod shop;
+pub mod state;
 pub mod story;
 pub mod wait;
 pub mod worker;

@@ -10,6 +10,7 @@ use crate::api::{Api, Component};
 use crate::fixtures::Fixture;
 use crate::process::{Process, everlog};
 use crate::redis::{RedisData, RedisServer};
+use crate::state::StateStore;
 use crate::wait;
 
 /// Ports are drawn from here: below the range from which Linux takes the ports of outgoing
@@ -131,6 +132,11 @@ impl Server {
     /// Returns the client side of the server.
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Names one of its state stores.
+    pub fn state(&self, name: &str) -> StateStore {
+        StateStore::new(&self.api, name)
     }
 
     /// Returns the port, which stays the same across restarts.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use everlog_oplog::RetryPolicy;
 
 use crate::network::{NetworkConfig, SocketAccess};
+use crate::state_store::StateStoreConfig;
 
 /// Settings of a [`Runtime`](crate::Runtime). `Default` is for a developer's machine.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct RuntimeConfig {
     pub network: NetworkConfig,
     /// The retry policy of workers that set none.
     pub retry: RetryPolicy,
+    /// The state stores there are, each with another name.
+    pub state_stores: Vec<StateStoreConfig>,
     /// A drill for tests: the process stops itself, as if killed, after this many entries were handed to the store.
     pub stop_after_entries: Option<u64>,
 }
@@ -56,6 +59,7 @@ impl Default for RuntimeConfig {
             network_sockets: SocketAccess::default(),
             network: NetworkConfig::default(),
             retry: RetryPolicy::default(),
+            state_stores: vec![StateStoreConfig::default_store()],
             stop_after_entries: None,
         }
     }

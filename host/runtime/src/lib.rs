@@ -29,6 +29,7 @@ mod records;
 mod runtime;
 mod shared;
 mod spaces;
+pub mod state_store;
 mod statistics;
 pub mod value;
 mod wasi;

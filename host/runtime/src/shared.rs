@@ -12,6 +12,7 @@ use crate::config::RuntimeConfig;
 use crate::files::FilesRoot;
 use crate::keyvalue::KeyValues;
 use crate::network::HttpClient;
+use crate::state_store::StateStores;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
 use crate::worker::{Registry, Timers};
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) key_values: Arc<KeyValues>,
     /// The containers of all workers.
     pub(crate) containers: Arc<Containers>,
+    /// The state stores, which are buckets too.
+    pub(crate) state_stores: StateStores,
 }
 
 impl Shared {

@@ -16,3 +16,6 @@ pub(crate) const KEY_VALUES: Space = Space::new(5);
 pub(crate) const CONTAINERS: Space = Space::new(6);
 /// Container id (8 bytes, big-endian), then object name → `keyvalue::Record`.
 pub(crate) const OBJECTS: Space = Space::new(7);
+/// When the value ends (big-endian nanoseconds), then the key of its record in [`KEY_VALUES`] → nothing: which values
+/// of state stores are to be removed, and when.
+pub(crate) const ENDS: Space = Space::new(8);

@@ -1,11 +1,12 @@
 //! The everlog binary: the server, and the command line that speaks to one.
 //!
 //! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`]
-//! turns WIT values into JSON and back, [`config`] and [`telemetry`] are what an operator sets and sees.
+//! turns WIT values into JSON and back, [`dapr`] the state API of Dapr beside it, [`config`] and [`telemetry`] are what an operator sets and sees.
 
 mod cli;
 mod client;
 mod config;
+mod dapr;
 mod filter;
 mod http;
 mod percent;

@@ -15,9 +15,10 @@ impl KeyValues {
     pub(crate) async fn remove_ended(&self, bucket: &Bucket) -> Result<usize, DataError> {
         let (mut after, mut removed) = (None, 0);
         loop {
-            let range = record_range(bucket.name(), after.as_deref());
+            let range = record_range(bucket.name(), "", after.as_deref());
             let found = self.store.scan(KEY_VALUES, range, Order::Forward, PAGE).await?;
-            let last = found.last().and_then(|(record_key, _)| key_of(bucket.name(), record_key));
+            let last =
+                found.last().and_then(|(record_key, _)| key_of(bucket.name(), "", record_key));
             let Some(last) = last else { return Ok(removed) };
             after = Some(last);
             for (record_key, bytes) in found {

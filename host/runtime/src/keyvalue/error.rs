@@ -94,6 +94,15 @@ pub(crate) enum Refusal {
         /// The cursor.
         cursor: u64,
     },
+    /// The bucket is a state store that keeps its values somewhere else.
+    #[error(
+        "bucket {bucket:?} is a state store that does not keep its values in this server's own store, so guests cannot \
+         reach it"
+    )]
+    Elsewhere {
+        /// The bucket.
+        bucket: String,
+    },
     /// There is no such container.
     #[error("container {container:?} does not exist")]
     NoContainer {

@@ -10,6 +10,7 @@ mod locks;
 pub(crate) mod names;
 mod numbers;
 mod record;
+mod stores;
 mod swap;
 mod value;
 
@@ -24,13 +25,13 @@ use everlog_store::{Change, Expectation, Order, Store, StoreError};
 
 pub(crate) use error::{DataError, Refusal};
 pub(crate) use locks::{Claim, Held, Locks};
-pub(crate) use names::{Bucket, check_key, check_name, record_key};
+pub(crate) use names::{Bucket, check_key, check_name, key_of, record_key, record_range};
 pub(crate) use record::Record;
+pub(crate) use stores::KeyPrefixes;
 pub(crate) use swap::Seen;
 pub(crate) use value::StoredValue;
 
 use self::limits::{MAX_BATCH_BYTES, MAX_BATCH_KEYS, MAX_KEYS, MAX_OBJECT_BYTES, MAX_VALUE_BYTES};
-use self::names::{key_of, record_range};
 use crate::clock;
 use crate::spaces::KEY_VALUES;
 
@@ -81,11 +82,12 @@ pub(crate) struct Decision<T> {
 pub(crate) struct KeyValues {
     store: Arc<dyn Store>,
     locks: Arc<Locks>,
+    prefixes: KeyPrefixes,
 }
 
 impl KeyValues {
-    pub(crate) fn new(store: Arc<dyn Store>, locks: Arc<Locks>) -> Self {
-        Self { store, locks }
+    pub(crate) fn new(store: Arc<dyn Store>, locks: Arc<Locks>, prefixes: KeyPrefixes) -> Self {
+        Self { store, locks, prefixes }
     }
 
     /// What is under `key` now.
@@ -95,7 +97,7 @@ impl KeyValues {
         key: &str,
     ) -> Result<Option<Record>, DataError> {
         check_key(KEY, key)?;
-        let stored = self.store.get(KEY_VALUES, &record_key(bucket.name(), key)).await?;
+        let stored = self.store.get(KEY_VALUES, &self.place(bucket, key)?).await?;
         Ok(alive(bucket, key, stored.as_deref())?)
     }
 
@@ -125,15 +127,17 @@ impl KeyValues {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, DataError> {
-        let range = record_range(bucket.name(), after);
+        let prefix = self.prefixes.prefix(bucket)?;
+        let range = record_range(bucket.name(), prefix, after);
         let mut found = self.store.scan(KEY_VALUES, range, Order::Forward, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
-        let last = found.last().and_then(|(record_key, _)| key_of(bucket.name(), record_key));
+        let key_of = |record_key: &[u8]| key_of(bucket.name(), prefix, record_key);
+        let last = found.last().and_then(|(record_key, _)| key_of(record_key));
         let now = clock::now();
         let mut keys = Vec::with_capacity(found.len());
         for (record_key, bytes) in found {
-            let Some(key) = key_of(bucket.name(), &record_key) else { continue };
+            let Some(key) = key_of(&record_key) else { continue };
             if decode(bucket, &key, &bytes)?.is_alive(now) {
                 keys.push(key);
             }
@@ -174,7 +178,7 @@ impl KeyValues {
         let mut sizes = Sizes::default();
         let mut changes = Vec::with_capacity(values.len());
         for (key, value) in values {
-            let record_key = record_key(bucket.name(), &key);
+            let record_key = self.place(bucket, &key)?;
             changes.push(match value {
                 Some(value) => {
                     let record = self.record(value).await?;
@@ -207,7 +211,7 @@ impl KeyValues {
         decide: impl FnOnce(Option<&Record>) -> Result<Decision<T>, Refusal> + Send,
     ) -> Result<(T, Write), DataError> {
         check_key(KEY, key)?;
-        let record_key = record_key(bucket.name(), key);
+        let record_key = self.place(bucket, key)?;
         let held = self.locks.hold([(Claim::Change, KEY_VALUES, record_key.as_slice())]).await;
         let stored = self.store.get(KEY_VALUES, &record_key).await?;
         let found = alive(bucket, key, stored.as_deref())?;
@@ -224,6 +228,12 @@ impl KeyValues {
     /// The bytes of a value.
     pub(crate) async fn load(&self, value: StoredValue) -> Result<Vec<u8>, StoreError> {
         value.load(&*self.store).await
+    }
+
+    /// Where the record of a key is.
+    fn place(&self, bucket: &Bucket, key: &str) -> Result<Vec<u8>, Refusal> {
+        let prefix = self.prefixes.prefix(bucket)?;
+        Ok(record_key(bucket.name(), &[prefix, key].concat()))
     }
 
     async fn record(&self, value: NewValue) -> Result<Record, DataError> {

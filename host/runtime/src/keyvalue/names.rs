@@ -71,18 +71,19 @@ pub(crate) fn record_key(name: &str, key: &str) -> Vec<u8> {
     [name.as_bytes(), &[0], key.as_bytes()].concat()
 }
 
-/// The keys of all records under `name`, or of those behind `after`.
-pub(crate) fn record_range(name: &str, after: Option<&str>) -> KeyRange {
-    let mut range = KeyRange::prefix(&record_key(name, ""));
+/// The keys of all records under `name` that begin with `prefix`, or of those behind `after`.
+pub(crate) fn record_range(name: &str, prefix: &str, after: Option<&str>) -> KeyRange {
+    let mut range = KeyRange::prefix(&record_key(name, prefix));
     if let Some(after) = after {
-        range.start = std::ops::Bound::Excluded(record_key(name, after));
+        let after = [prefix, after].concat();
+        range.start = std::ops::Bound::Excluded(record_key(name, &after));
     }
     range
 }
 
-/// The second part of a record's key; `None` where it is none.
-pub(crate) fn key_of(name: &str, record_key: &[u8]) -> Option<String> {
-    let key = record_key.get(name.len() + 1..)?;
+/// The second part of a record's key, without its prefix; `None` where it is none.
+pub(crate) fn key_of(name: &str, prefix: &str, record_key: &[u8]) -> Option<String> {
+    let key = record_key.get(name.len() + 1 + prefix.len()..)?;
     String::from_utf8(key.to_vec()).ok()
 }
 
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn keys_of_one_name_stand_together_and_apart_from_others() {
-        let inside = record_range("a", None);
+        let inside = record_range("a", "", None);
         let within = |key: Vec<u8>| {
             use std::ops::RangeBounds;
             (inside.start.clone(), inside.end.clone()).contains(&key)
@@ -115,6 +116,7 @@ mod tests {
         assert!(within(record_key("a", "x")) && within(record_key("a", "\u{10FFFF}")));
         assert!(within(record_key("a", "\0")));
         assert!(!within(record_key("ab", "x")) && !within(record_key("A", "x")));
-        assert_eq!(key_of("ab", &record_key("ab", "x\0y")).as_deref(), Some("x\0y"));
+        assert_eq!(key_of("ab", "", &record_key("ab", "x\0y")).as_deref(), Some("x\0y"));
+        assert_eq!(key_of("ab", "p|", &record_key("ab", "p|x")).as_deref(), Some("x"));
     }
 }

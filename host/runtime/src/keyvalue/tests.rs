@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::error::DataError;
 use super::limits::{MAX_BATCH_KEYS, MAX_INLINE_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
-use super::{Bucket, KeyValues, Locks, NewValue, StoredValue, Write};
+use super::{Bucket, KeyPrefixes, KeyValues, Locks, NewValue, StoredValue, Write};
 
 struct House {
     store: Arc<dyn Store>,
@@ -22,7 +22,7 @@ fn house() -> House {
     let directory = tempfile::tempdir().unwrap();
     let options = EmbeddedOptions::new(directory.path().join("store"));
     let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&options).unwrap());
-    let data = KeyValues::new(Arc::clone(&store), Arc::new(Locks::new()));
+    let data = KeyValues::new(Arc::clone(&store), Arc::new(Locks::new()), KeyPrefixes::default());
     let bucket = Bucket::open("b".to_owned()).unwrap();
     House { store, data, bucket, _directory: directory }
 }
@@ -191,7 +191,8 @@ async fn whoever_changes_a_key_waits_for_who_did_before() {
 #[tokio::test]
 async fn another_server_on_the_same_store_comes_in_between_and_the_batch_is_refused() {
     let house = house();
-    let other = KeyValues::new(Arc::clone(&house.store), Arc::new(Locks::new()));
+    let other =
+        KeyValues::new(Arc::clone(&house.store), Arc::new(Locks::new()), KeyPrefixes::default());
     house.set("n", b"1").await;
     let range = || 0..=i128::from(u64::MAX);
     let (_, mine) = house.data.increment(&house.bucket, "n", 1, range()).await.unwrap();

@@ -27,9 +27,10 @@ use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
 use crate::error::{InvokeError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
-use crate::keyvalue::{Bucket, KeyValues, Locks};
+use crate::keyvalue::{Bucket, KeyPrefixes, KeyValues, Locks};
 use crate::network::HttpClient;
 use crate::shared::Shared;
+use crate::state_store::{StateStores, run_sweeper};
 use crate::statistics::{Counters, Statistics};
 use crate::wasi::{self, HostMemory};
 use crate::worker::{Message, Registry, SendError, Timers, WorkerId, run_timers};
@@ -76,7 +77,9 @@ impl Runtime {
         )
         .await?;
         let locks = Arc::new(Locks::new());
-        let key_values = KeyValues::new(Arc::clone(&store), Arc::clone(&locks));
+        let prefixes = KeyPrefixes::of(&config.state_stores);
+        let state_stores = StateStores::new(&config.state_stores, &store, &locks);
+        let key_values = KeyValues::new(Arc::clone(&store), Arc::clone(&locks), prefixes);
         let containers = Containers::new(Arc::clone(&store), locks);
         let shared = Arc::new(Shared {
             engine,
@@ -90,12 +93,14 @@ impl Runtime {
             http_client: Arc::new(http_client),
             key_values: Arc::new(key_values),
             containers: Arc::new(containers),
+            state_stores,
             config,
         });
         let background = vec![
             tokio::spawn(run_timers(Arc::clone(&shared))),
             tokio::spawn(sweep(Arc::clone(&shared))),
             tokio::spawn(sweep_cache(Arc::clone(&shared))),
+            tokio::spawn(run_sweeper(Arc::clone(&shared))),
         ];
         Ok(Arc::new(Self { shared, background: Mutex::new(background) }))
     }
@@ -125,6 +130,12 @@ impl Runtime {
     #[must_use]
     pub fn store_state(&self) -> (Health, Replication) {
         (self.shared.store.health(), self.shared.store.replication())
+    }
+
+    /// The state stores, by name.
+    #[must_use]
+    pub fn state_stores(&self) -> &StateStores {
+        &self.shared.state_stores
     }
 
     /// What an operator may want to know of the store, as names and values.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use everlog_runtime::SocketAccess;
 
 use super::settings::{LogFormat, Settings};
-use super::{network_keys, store_keys};
+use super::{network_keys, state_keys, store_keys};
 use crate::units::{format_duration, format_size, parse_duration, parse_size};
 
 /// The longest token, in bytes.
@@ -242,6 +242,7 @@ pub(crate) const KEYS: &[Key] = &[
         set: |settings, text| parse_fraction(&mut settings.runtime.retry.jitter, text, 0.0, 1.0),
         get: |settings| settings.runtime.retry.jitter.to_string(),
     },
+    state_keys::APP_ID,
     network_keys::ALLOW,
     network_keys::DENY_PRIVATE,
     network_keys::CONNECT_TIMEOUT,

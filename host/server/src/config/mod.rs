@@ -10,6 +10,7 @@ mod network_keys;
 mod production;
 mod resolve;
 mod settings;
+mod state_keys;
 mod store_keys;
 #[cfg(test)]
 mod tests;

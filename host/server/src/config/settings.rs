@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) max_requests: usize,
     pub(crate) max_body_bytes: usize,
     pub(crate) shutdown_limit: Duration,
+    pub(crate) app_id: String,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// What the runtime takes; its `data_dir` is filled from [`Settings::data_dir`].
@@ -76,6 +77,7 @@ impl Default for Settings {
             max_requests: 10_000,
             max_body_bytes: 4 << 20,
             shutdown_limit: Duration::from_secs(9),
+            app_id: "everlog".to_owned(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             runtime: RuntimeConfig::default(),

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::Guard;
 use crate::config::Settings;
+use crate::dapr::Dapr;
 use crate::telemetry::Metrics;
 
 /// The state behind the routes.
@@ -14,6 +15,8 @@ pub(crate) struct App {
     pub(super) runtime: Arc<Runtime>,
     pub(super) metrics: Metrics,
     pub(super) guard: Guard,
+    /// The state API for clients of Dapr.
+    pub(super) dapr: Dapr,
     /// The largest body that is not a component, in bytes.
     pub(super) max_body_bytes: usize,
     /// The largest component, in bytes.
@@ -33,6 +36,7 @@ impl App {
             runtime,
             metrics: Metrics::default(),
             guard: Guard::new(settings),
+            dapr: Dapr::new(&settings.app_id),
             max_body_bytes: settings.max_body_bytes,
             max_component_bytes: settings.runtime.max_component_bytes,
             stopping,

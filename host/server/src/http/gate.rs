@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::app::App;
 use super::problem::{Code, Problem};
 use crate::config::Settings;
+use crate::dapr;
 use crate::units::format_size;
 
 /// The one route that wants no token: it says nothing but that the process lives.
@@ -53,11 +54,14 @@ impl Guard {
     /// # Errors
     /// [`Code::Unauthorized`], [`Code::ForeignOrigin`].
     fn admit(&self, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-        if path == OPEN_PATH {
+        if path == OPEN_PATH || dapr::is_open(path) {
             return Ok(());
         }
         if !self.tokens.is_empty() {
-            return self.check_token(headers);
+            return match headers.get(dapr::TOKEN_HEADER) {
+                Some(token) if dapr::is_ours(path) => self.check_secret(token.as_bytes()),
+                _ => self.check_token(headers),
+            };
         }
         check_origin(headers, self.local_only)
     }
@@ -68,14 +72,22 @@ impl Guard {
             let detail = "send one of the server's tokens as `Authorization: Bearer …`";
             return Err(Problem::new(Code::Unauthorized, detail));
         };
-        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
+        self.check_secret(token.trim().as_bytes()).and_then(|()| {
+            let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+            if is_bearer { Ok(()) } else { Err(foreign_token()) }
+        })
+    }
+
+    fn check_secret(&self, token: &[u8]) -> Result<(), Problem> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
         // Every token is compared to its end, so that the time does not tell which one was near.
         let known = self.tokens.iter().fold(false, |known, token| known | equal(token, &digest));
-        if known && scheme.eq_ignore_ascii_case("bearer") {
-            return Ok(());
-        }
-        Err(Problem::new(Code::Unauthorized, "the token is not one of the server's"))
+        if known { Ok(()) } else { Err(foreign_token()) }
     }
+}
+
+fn foreign_token() -> Problem {
+    Problem::new(Code::Unauthorized, "the token is not one of the server's")
 }
 
 fn equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
@@ -128,6 +140,11 @@ impl Gate {
         let started = tokio::time::Instant::now();
         let _open = OpenRequest::new(&self.open);
         let response = match self.check(&request) {
+            Err(problem)
+                if problem.code() == Code::Unauthorized && dapr::is_ours(request.uri().path()) =>
+            {
+                dapr::unauthorized()
+            }
             Err(problem) => problem.into_response(),
             Ok(()) => match self.routes.call(request.map(Body::new)).await {
                 Ok(response) => response,
@@ -202,6 +219,13 @@ mod tests {
         let with = |value| admit(&settings, "/v1/version", &[("authorization", value)]);
         assert_eq!(with("Bearer one"), None);
         assert_eq!(with("bearer two"), None);
+        let path = "/v1.0/state/s/k";
+        assert_eq!(admit(&settings, path, &[("dapr-api-token", "two")]), None);
+        assert_eq!(admit(&settings, path, &[("dapr-api-token", "three")]), refused);
+        assert_eq!(admit(&settings, path, &[("authorization", "Bearer two")]), None);
+        assert_eq!(admit(&settings, path, &[]), refused);
+        assert_eq!(admit(&settings, "/v1.0/healthz", &[]), None);
+        assert_eq!(admit(&settings, "/v1/version", &[("dapr-api-token", "two")]), refused);
         for wrong in ["Bearer three", "Bearer ", "Bearer", "one", "Basic one", "Bearer one two"] {
             assert_eq!(with(wrong), refused, "{wrong}");
         }

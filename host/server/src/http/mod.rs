@@ -5,6 +5,7 @@
 mod app;
 mod body;
 mod component_routes;
+mod dapr_routes;
 mod encode;
 mod errors;
 mod gate;

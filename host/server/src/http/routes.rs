@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any, delete, get, post, put};
 
 use super::app::App;
 use super::problem::{Code, Problem};
 use super::{
-    component_routes, history_routes, incoming_routes, invocation_routes, invoke_routes,
-    log_routes, openapi, oplog_routes, promise_routes, service_routes, transfer_routes,
-    update_routes, worker_listing, worker_routes,
+    component_routes, dapr_routes, history_routes, incoming_routes, invocation_routes,
+    invoke_routes, log_routes, openapi, oplog_routes, promise_routes, service_routes,
+    transfer_routes, update_routes, worker_listing, worker_routes,
 };
+use crate::dapr;
 
 /// A method on a path, and what answers it.
 struct Route {
@@ -40,6 +42,13 @@ macro_rules! worker {
 macro_rules! promise {
     ($rest:literal) => {
         concat!("/v1/promises/{component}/{worker}/{oplogIndex}", $rest)
+    };
+}
+
+/// What begins the path of everything about one state store.
+macro_rules! state {
+    ($rest:literal) => {
+        concat!("/v1.0/state/{store}", $rest)
     };
 }
 
@@ -86,6 +95,21 @@ fn routes() -> Vec<Route> {
         route("get", worker!("/logs"), get(log_routes::read)),
         route("get", promise!(""), get(promise_routes::get)),
         route("post", promise!("/complete"), post(promise_routes::complete)),
+        route("post", state!(""), post(dapr_routes::answer)),
+        route("put", state!(""), put(dapr_routes::answer)),
+        route("get", state!("/{key}"), get(dapr_routes::answer)),
+        route("delete", state!("/{key}"), delete(dapr_routes::answer)),
+        route("post", state!("/bulk"), post(dapr_routes::answer)),
+        route("put", state!("/bulk"), put(dapr_routes::answer)),
+        route("post", state!("/transaction"), post(dapr_routes::answer)),
+        route("put", state!("/transaction"), put(dapr_routes::answer)),
+        route("post", "/v1.0-alpha1/state/{store}/query", post(dapr_routes::answer)),
+        route("put", "/v1.0-alpha1/state/{store}/query", put(dapr_routes::answer)),
+        route("get", "/v1.0/healthz", get(dapr_routes::answer)),
+        route("get", "/v1.0/healthz/outbound", get(dapr_routes::answer)),
+        route("get", "/v1.0/metadata", get(dapr_routes::answer)),
+        route("put", "/v1.0/metadata/{name}", put(dapr_routes::answer)),
+        route("post", "/v1.0/shutdown", post(dapr_routes::answer)),
         route(ANY, "/http/{component}", any(incoming_routes::no_worker)),
         route(ANY, "/http/{component}/", any(incoming_routes::no_worker)),
         route(ANY, "/http/{component}/{worker}", any(incoming_routes::at_root)),
@@ -105,18 +129,25 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn no_route(request: Request) -> Problem {
+async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {
+    // That API takes slashes too many, and has an answer of its own for what it does not know.
+    if dapr::is_ours(request.uri().path()) {
+        return dapr_routes::answer(State(app), request).await;
+    }
     let detail = format!(
         "there is no {} in this version; GET /openapi.json lists the routes there are",
         request.uri().path()
     );
-    Problem::new(Code::RouteNotFound, detail)
+    Problem::new(Code::RouteNotFound, detail).into_response()
 }
 
-async fn no_method(request: Request) -> Problem {
+async fn no_method(State(app): State<Arc<App>>, request: Request) -> Response {
+    if dapr::is_ours(request.uri().path()) {
+        return dapr_routes::answer(State(app), request).await;
+    }
     let (method, path) = (request.method(), request.uri().path());
     let detail = format!("{path} has no {method}; the Allow header names the methods it has");
-    Problem::new(Code::MethodNotAllowed, detail)
+    Problem::new(Code::MethodNotAllowed, detail).into_response()
 }
 
 #[cfg(test)]

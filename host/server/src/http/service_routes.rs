@@ -46,6 +46,12 @@ pub(super) async fn readyz(
     }
 }
 
+/// Why the server is not ready, if it is not.
+pub(super) fn not_ready(app: &App) -> Option<String> {
+    let serving = check_serving(app.stopping.is_cancelled());
+    check_store(&app.runtime.store_health()).problem.or(serving.problem)
+}
+
 /// One thing that must be right for the server to be ready.
 struct Check {
     name: &'static str,

@@ -23,7 +23,7 @@ use crate::blobstore::Containers;
 use crate::clock;
 use crate::durable::{Durable, Recorder};
 use crate::files::FilesRoot;
-use crate::keyvalue::{KeyValues, Locks};
+use crate::keyvalue::{KeyPrefixes, KeyValues, Locks};
 use crate::network::{HttpClient, NetworkConfig, Policy, SocketAccess};
 use crate::worker::WorkerId;
 
@@ -103,7 +103,11 @@ impl House {
             network: Policy::new(self.sockets),
             shared: Weak::new(),
             http_client: Arc::new(HttpClient::new(&NetworkConfig::default()).unwrap()),
-            key_values: Arc::new(KeyValues::new(Arc::clone(&self.store), Arc::clone(&self.locks))),
+            key_values: Arc::new(KeyValues::new(
+                Arc::clone(&self.store),
+                Arc::clone(&self.locks),
+                KeyPrefixes::default(),
+            )),
             containers: Arc::new(Containers::new(Arc::clone(&self.store), Arc::clone(&self.locks))),
         }
     }

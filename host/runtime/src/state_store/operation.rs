@@ -1,0 +1,53 @@
+//! What a caller asks for.
+
+use everlog_oplog::Timestamp;
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// What is written to.
+    pub key: String,
+    /// What is to be there; nothing where it is to be deleted.
+    pub value: Option<Value>,
+    /// Only if what is there has this ETag.
+    pub etag: Option<String>,
+    /// Who wins where nobody sends an ETag.
+    pub concurrency: Concurrency,
+}
+
+/// What is to be under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// After how many seconds it counts as absent; `None`: never.
+    pub ttl_seconds: Option<u32>,
+}
+
+/// Who wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Concurrency {
+    /// Who comes first: a write without an ETag is taken only where nothing is.
+    FirstWrite,
+    /// Who comes last.
+    #[default]
+    LastWrite,
+}
+
+impl Operation {
+    /// Whether it depends on what is stored.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.etag.is_some() || self.concurrency == Concurrency::FirstWrite
+    }
+
+    /// How many bytes it carries.
+    pub(super) fn size(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, |value| value.bytes.len())
+    }
+}
+
+/// When a value that is written now ends.
+pub(super) fn ends(value: &Value, now: Timestamp) -> Option<Timestamp> {
+    let nanos = u64::from(value.ttl_seconds?) * 1_000_000_000;
+    Some(Timestamp(now.0.saturating_add(nanos)))
+}

@@ -20,6 +20,7 @@ pub mod command;
 pub mod fixtures;
 pub mod follower;
 pub mod histories;
+pub mod history;
 pub mod outside;
 pub mod peer;
 pub mod process;

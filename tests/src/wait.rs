@@ -47,6 +47,11 @@ pub async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Gives a future a limited time; `None` when that is over.
+pub async fn at_most<T>(duration: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(duration, future).await.ok()
+}
+
 /// Returns the wall clock in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "this module owns the tests' clock")]
 pub fn wall_clock() -> u64 {

@@ -30,6 +30,7 @@ mod golem_components_run;
 mod guest_steers_its_oplog;
 mod guest_updates_a_worker;
 mod guests_ask_and_are_answered;
+mod history_is_linearizable;
 mod http_answers_are_checked;
 mod http_obeys_the_policy;
 mod http_proxy_remembers_its_answers;

@@ -2,6 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::api::{Api, send};
 use crate::reply::Reply;
@@ -137,4 +138,43 @@ pub fn refused(reply: &Reply, status: u16, code: &str) -> String {
     assert_eq!(reply.header("content-type"), Some("application/json"));
     assert_eq!(body["errorCode"], code, "{body}");
     body["message"].as_str().expect("a message").to_owned()
+}
+
+/// A directory of component files. Dropping it removes it.
+#[derive(Debug)]
+pub struct ComponentFiles(TempDir);
+
+impl ComponentFiles {
+    /// Writes files, each with its name.
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    #[expect(clippy::disallowed_methods, reason = "the harness sets up what the server reads")]
+    pub fn write(files: &[(&str, &str)]) -> Self {
+        let directory = TempDir::with_prefix("everlog-components-").expect("a directory");
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).expect("a file");
+        }
+        Self(directory)
+    }
+
+    /// Returns its path.
+    ///
+    /// # Panics
+    /// If that is no UTF-8.
+    pub fn path(&self) -> &str {
+        self.0.path().to_str().expect("UTF-8")
+    }
+}
+
+/// Returns the text of a file that sets up one store.
+pub fn component_file(name: &str, kind: &str, metadata: &[(&str, &str)]) -> String {
+    let metadata: String = metadata
+        .iter()
+        .map(|(name, value)| format!("    - {{name: {name}, value: \"{value}\"}}\n"))
+        .collect();
+    format!(
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {name}\nspec:\n  \
+         type: {kind}\n  version: v1\n  metadata:\n{metadata}"
+    )
 }

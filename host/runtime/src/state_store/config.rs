@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::RedisAddress;
+
 /// One state store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StateStoreConfig {
@@ -24,6 +26,8 @@ pub enum StateStoreKind {
     Own,
     /// In the memory of this process, gone when it ends.
     Memory,
+    /// In a Redis, as Dapr keeps them there.
+    Redis(RedisAddress),
 }
 
 /// What becomes of a write with an ETag where there is no value.

@@ -10,6 +10,9 @@ pub enum Rejection {
     /// The ETag is not the one of what is stored.
     #[error("the ETag is not the one of the stored value")]
     EtagMismatch,
+    /// The ETag is none that this store ever gave.
+    #[error("the ETag is not a number, as those of Redis are")]
+    EtagMalformed,
     /// An ETag was sent, and nothing is stored.
     #[error("an ETag was sent, but there is no value under this key")]
     NothingStored,
@@ -59,6 +62,17 @@ pub enum StateError {
         REPLICAS_LIMIT.as_secs()
     )]
     NotReplicated,
+    /// There is no list of its keys.
+    #[error("a store in another Redis has no list of its keys, so it cannot be queried")]
+    NotListed,
+    /// The Redis of the store failed.
+    #[error("the Redis at {address} failed: {reason}")]
+    Redis {
+        /// Where it is, without secrets.
+        address: String,
+        /// What it said, or what became of the connection.
+        reason: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -4,8 +4,8 @@
 //! A store of kind [`Own`](StateStoreKind::Own) keeps its values as buckets of `wasi:keyvalue` do, in the bucket of its
 //! name: guests see the same values, and an ETag is the version that their compare-and-swap compares.
 //!
-//! [`decide`] says what may be written, and knows no storage. [`own`] and [`memory`] are what storage there is; both
-//! take a set of writes together with what it stands on, and refuse it if somebody was quicker. So no lock of one
+//! [`decide`] says what may be written, and knows no storage. [`own`], [`memory`] and [`redis`] are what storage there is;
+//! each takes a set of writes together with what it stands on, and refuses it if somebody was quicker. So no lock of one
 //! process decides anything, and several nodes may write the same keys.
 
 mod config;
@@ -14,6 +14,7 @@ mod error;
 mod memory;
 mod operation;
 mod own;
+mod redis;
 mod sweep;
 
 use std::collections::BTreeMap;
@@ -26,10 +27,12 @@ use everlog_store::Store;
 pub use config::{EtagOnMissing, StateStoreConfig, StateStoreKind};
 pub use error::{Rejection, StateError};
 pub use operation::{Concurrency, Operation, Value};
+pub use redis::RedisAddress;
 
 use self::decide::{Decided, Standing};
 use self::memory::Memory;
 use self::own::Own;
+use self::redis::Redis;
 use crate::keyvalue::Locks;
 
 pub(crate) use sweep::run_sweeper;
@@ -82,11 +85,12 @@ impl StateStores {
         locks: &Arc<Locks>,
     ) -> Self {
         let open = |config: &StateStoreConfig| {
-            let backend = match config.kind {
+            let backend = match &config.kind {
                 StateStoreKind::Own => {
                     Backend::Own(Own::new(config, Arc::clone(store), Arc::clone(locks)))
                 }
                 StateStoreKind::Memory => Backend::Memory(Memory::default()),
+                StateStoreKind::Redis(address) => Backend::Redis(Redis::new(config, address)),
             };
             (config.name.clone(), StateStore { config: config.clone(), backend })
         };
@@ -114,9 +118,16 @@ pub struct StateStore {
 enum Backend {
     Own(Own),
     Memory(Memory),
+    Redis(Redis),
 }
 
 impl StateStore {
+    /// Whether its values can be listed, and so queried.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        !matches!(self.backend, Backend::Redis(_))
+    }
+
     /// How it was set up.
     #[must_use]
     pub fn config(&self) -> &StateStoreConfig {
@@ -132,6 +143,7 @@ impl StateStore {
         match &self.backend {
             Backend::Own(own) => own.get(key).await,
             Backend::Memory(memory) => Ok(memory.get(key)),
+            Backend::Redis(redis) => redis.get(key).await,
         }
     }
 
@@ -148,6 +160,7 @@ impl StateStore {
         match &self.backend {
             Backend::Own(own) => own.page(after, limit).await,
             Backend::Memory(memory) => Ok(memory.page(after, limit)),
+            Backend::Redis(_) => Err(StateError::NotListed),
         }
     }
 
@@ -184,6 +197,7 @@ impl StateStore {
         match &self.backend {
             Backend::Own(own) => own.wait_replicas(REPLICAS_LIMIT).await,
             Backend::Memory(_) => Ok(()),
+            Backend::Redis(redis) => redis.wait_replicas().await,
         }
     }
 
@@ -199,6 +213,7 @@ impl StateStore {
             let told = match &self.backend {
                 Backend::Own(own) => own.try_apply(operations, mode, &self.config).await?,
                 Backend::Memory(memory) => memory.try_apply(operations, mode, &self.config)?,
+                Backend::Redis(redis) => redis.try_apply(operations, mode, &self.config).await?,
             };
             if let Some(told) = told {
                 return Ok(told);

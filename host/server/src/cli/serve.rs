@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use everlog_runtime::Runtime;
+use everlog_runtime::state_store::StateStoreConfig;
 use everlog_store::copy::refuse_unfinished;
 use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigFlags, Settings, StoreKind, load};
+use crate::dapr::components;
 use crate::http::{App, Listener, Server};
 use crate::telemetry::start_logging;
 
@@ -22,7 +24,8 @@ use crate::telemetry::start_logging;
 pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
     let effective = load(flags)?;
     effective.check()?;
-    let settings = effective.settings;
+    let mut settings = effective.settings;
+    settings.runtime.state_stores = load_state_stores(&settings)?;
     start_logging(&settings.log, settings.log_format)?;
     raise_open_files_limit();
     // A thread may be the one that syncs the disk; on a machine with one core the others need
@@ -37,6 +40,13 @@ pub(super) fn serve(flags: &ConfigFlags) -> anyhow::Result<()> {
     // What is left are waits that nobody waits for: everything acknowledged is durable.
     runtime.shutdown_background();
     Ok(())
+}
+
+fn load_state_stores(settings: &Settings) -> anyhow::Result<Vec<StateStoreConfig>> {
+    let secrets = |variable: &str| std::env::var(variable).ok();
+    let directory = settings.resources_path.as_deref();
+    components::load(directory, &settings.app_id, &secrets)
+        .context("cannot set up the state stores")
 }
 
 /// As many open files as the system lets a process have: each connection is one, and each table of

@@ -243,6 +243,7 @@ pub(crate) const KEYS: &[Key] = &[
         get: |settings| settings.runtime.retry.jitter.to_string(),
     },
     state_keys::APP_ID,
+    state_keys::RESOURCES_PATH,
     network_keys::ALLOW,
     network_keys::DENY_PRIVATE,
     network_keys::CONNECT_TIMEOUT,

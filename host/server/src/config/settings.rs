@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) max_body_bytes: usize,
     pub(crate) shutdown_limit: Duration,
     pub(crate) app_id: String,
+    /// Where component files are.
+    pub(crate) resources_path: Option<PathBuf>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// What the runtime takes; its `data_dir` is filled from [`Settings::data_dir`].
@@ -78,6 +80,7 @@ impl Default for Settings {
             max_body_bytes: 4 << 20,
             shutdown_limit: Duration::from_secs(9),
             app_id: "everlog".to_owned(),
+            resources_path: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             runtime: RuntimeConfig::default(),

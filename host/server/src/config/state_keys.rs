@@ -23,3 +23,19 @@ pub(super) const APP_ID: Key = Key {
     },
     get: |settings| settings.app_id.clone(),
 };
+
+pub(super) const RESOURCES_PATH: Key = Key {
+    name: "resources-path",
+    kind: Kind::Value,
+    help: "Directory of component files (`*.yaml`, `*.yml`) in the format of Dapr, which set up state \
+           stores of the types state.everlog, state.in-memory and state.redis. Without one there is \
+           the store `statestore`.",
+    set: |settings, text| {
+        settings.resources_path = (!text.is_empty()).then(|| text.into());
+        Ok(())
+    },
+    get: |settings| {
+        let path = settings.resources_path.as_ref();
+        path.map_or(String::new(), |path| path.display().to_string())
+    },
+};

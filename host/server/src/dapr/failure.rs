@@ -66,6 +66,14 @@ impl Failure {
         )
     }
 
+    /// The store cannot do that.
+    pub(super) fn not_supported(store: &str, what: &str) -> Self {
+        let message = format!("state store {store} does not support {what}");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let failure = Self::new(status, "ERR_STATE_STORE_NOT_SUPPORTED", message);
+        failure.explained("DAPR_STATE_NOT_SUPPORTED", store, &json!({}), &[])
+    }
+
     /// An operation of a transaction that is neither of the two.
     pub(super) fn unknown_operation(operation: &str) -> Self {
         let message = format!("operation type {operation} not supported");

@@ -9,7 +9,7 @@ use super::json::{Form, Json};
 use super::query_string::{concurrency, is_strong};
 
 /// What separates the prefix of a store from a key, so that no key may have it.
-const SEPARATOR: &str = "||";
+pub(super) const SEPARATOR: &str = "||";
 
 /// The name under which metadata say how long a value stays.
 const TTL: &str = "ttlInSeconds";

@@ -5,6 +5,7 @@
 //! `http/routes.rs` all the same; each leads to [`Dapr::answer`].
 
 mod answers;
+pub(crate) mod components;
 mod failure;
 mod items;
 mod json;

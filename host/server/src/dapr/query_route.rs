@@ -17,6 +17,9 @@ const MAX_VALUES: usize = 100_000;
 
 /// Looks at each value of the store that is JSON. There is no index, so a query takes time in proportion to the store.
 pub(super) async fn query(store: &StateStore, body: &[u8]) -> Result<Response, Failure> {
+    if !store.is_listed() {
+        return Err(Failure::not_supported(&store.config().name, "queries"));
+    }
     let text = items::text(body)?;
     let json = serde_json::from_str(items::json(text)?.text);
     let json: Value = json.map_err(|error| Failure::malformed(error.to_string()))?;

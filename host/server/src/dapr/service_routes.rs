@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use super::query_string::Options;
 use super::{Circumstances, Dapr, Failure, answers, items};
 
-/// What every store can do; nothing else is there to be called.
-const CAPABILITIES: [&str; 4] = ["ETAG", "TRANSACTIONAL", "TTL", "QUERY_API"];
+/// What every store can do.
+const CAPABILITIES: [&str; 3] = ["ETAG", "TRANSACTIONAL", "TTL"];
+/// What a store can do whose values can be listed.
+const QUERY: &str = "QUERY_API";
 
 /// How many notes about the server are kept.
 const MAX_NOTES: usize = 100;
@@ -91,6 +93,9 @@ fn component(store: &StateStore) -> Value {
     let kind = match config.kind {
         StateStoreKind::Own => "state.everlog",
         StateStoreKind::Memory => "state.in-memory",
+        StateStoreKind::Redis(_) => "state.redis",
     };
-    answers::component(&config.name, kind, &CAPABILITIES)
+    let mut capabilities = CAPABILITIES.to_vec();
+    capabilities.extend(store.is_listed().then_some(QUERY));
+    answers::component(&config.name, kind, &capabilities)
 }

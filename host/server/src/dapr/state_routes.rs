@@ -50,7 +50,9 @@ pub(super) async fn save(store: &StateStore, options: &Options, body: &[u8]) -> 
     if let Some((_, first)) = rejected.first() {
         let keys: Vec<&str> = rejected.iter().map(|(key, _)| *key).collect();
         let message = format!("{doing}: {} (key {})", mismatch(*first), keys.join(", "));
-        return Err(Failure::new(StatusCode::CONFLICT, "ERR_STATE_SAVE", message));
+        let mut rejections = rejected.iter().map(|(_, rejection)| *rejection);
+        let status = rejections.find_map(malformed_status).unwrap_or(StatusCode::CONFLICT);
+        return Err(Failure::new(status, "ERR_STATE_SAVE", message));
     }
     let invalid = items.iter().find_map(|item| Some((&item.key, item.operation.as_ref().err()?)));
     match invalid {
@@ -103,7 +105,8 @@ pub(super) async fn delete(
     let told = store.apply_each(std::slice::from_ref(&operation)).await.map_err(failed)?;
     if let Some(Err(rejection)) = told.first() {
         let message = format!("{doing}: {}", mismatch(*rejection));
-        return Err(Failure::new(StatusCode::CONFLICT, "ERR_STATE_DELETE", message));
+        let status = malformed_status(*rejection).unwrap_or(StatusCode::CONFLICT);
+        return Err(Failure::new(status, "ERR_STATE_DELETE", message));
     }
     if is_strong {
         store.wait_replicas().await.map_err(failed)?;
@@ -238,6 +241,11 @@ fn transaction_items(
         items.push(Item::read(request, deed, surroundings(store, options))?);
     }
     Ok(items)
+}
+
+/// The status for an ETag that can be none, which goes before that for one that does not fit.
+fn malformed_status(rejection: Rejection) -> Option<StatusCode> {
+    (rejection == Rejection::EtagMalformed).then_some(StatusCode::BAD_REQUEST)
 }
 
 fn surroundings<'a>(store: &'a StateStore, options: &'a Options) -> Surroundings<'a> {

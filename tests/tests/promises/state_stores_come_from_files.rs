@@ -110,7 +110,7 @@ async fn or_the_server_does_not_start() {
     for (kind, metadata, expected) in [
         ("state.mongodb", &[][..], "store.yaml:6: spec.type: there is no state.mongodb here"),
         ("state.everlog", &[("redisHost", "h")], "store.yaml:9: spec.metadata.redisHost: "),
-        ("state.redis", &[("enableTLS", "true")], "store.yaml:9: spec.metadata."),
+        ("state.redis", &[], "store.yaml:1: spec.metadata.redisHost: it is missing"),
     ] {
         let file = component_file("s", kind, metadata);
         let files = ComponentFiles::write(&[("store.yaml", &file)]);

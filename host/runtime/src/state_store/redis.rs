@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::decide::decide;
 use super::{Decided, Mode, Operation, Rejection, Standing, State, StateError, StateStoreConfig};
-use crate::{clock, entropy};
+use crate::entropy;
 
 const LOOK: &str = include_str!("look.lua");
 const APPLY: &str = include_str!("apply.lua");
@@ -58,7 +58,7 @@ pub(super) struct Redis {
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
-/// What is under a key: data, version, milliseconds that it stays.
+/// What is under a key: data, version, when it ends in milliseconds since 1970.
 type Found = (Option<Vec<u8>>, Option<String>, i64);
 
 impl Redis {
@@ -68,12 +68,10 @@ impl Redis {
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<State>, StateError> {
-        let Some((data, version, left)) = self.look(&[key]).await?.pop() else { return Ok(None) };
+        let Some((data, version, end)) = self.look(&[key]).await?.pop() else { return Ok(None) };
         let Some(bytes) = data else { return Ok(None) };
-        let expires_at = u64::try_from(left).ok().map(|left| {
-            let now = clock::now();
-            Timestamp(now.0.saturating_add(left.saturating_mul(1_000_000)))
-        });
+        let expires_at =
+            u64::try_from(end).ok().map(|end| Timestamp(end.saturating_mul(1_000_000)));
         // What something else wrote has no version, and so no ETag that ever fits.
         Ok(Some(State { bytes, etag: version.unwrap_or_else(|| "0".to_owned()), expires_at }))
     }
@@ -193,8 +191,8 @@ impl Redis {
     }
 }
 
-fn standing((data, version, left): &Found) -> Standing {
-    let is_absent = data.is_none() && version.is_none() && *left == -2;
+fn standing((data, version, end): &Found) -> Standing {
+    let is_absent = data.is_none() && version.is_none() && *end == -2;
     match version.as_ref().map(|version| version.parse()) {
         _ if is_absent => Standing::Absent,
         Some(Ok(version)) => Standing::Version(version),

@@ -75,11 +75,20 @@ setup: ## install the toolchain and the wasm target if they are missing
 	@rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx wasm32-wasip2 \
 		|| rustup target add wasm32-wasip2 --toolchain $(TOOLCHAIN)
 
-setup-tests: setup ## install cargo-nextest and redis-server if they are missing
+setup-tests: setup ## install cargo-nextest, redis-server, and node and python3 with the clients of the tests
 	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
-	@command -v redis-server >/dev/null || { \
+	@$(call need,redis-server,redis-server,redis-server --version)
+	@$(call need,node and npm,nodejs npm,npm --version)
+	@$(call need,python3 with requests,python3 python3-requests,python3 -c "import requests")
+	@npm ls --prefix tests/clients --depth 0 >/dev/null 2>&1 \
+		|| npm ci --prefix tests/clients --no-audit --no-fund --ignore-scripts --loglevel error
+
+# need NAME,PACKAGES,CHECK: unless the check succeeds, install the packages or say what is missing; then it must succeed.
+define need
+	$(3) >/dev/null 2>&1 || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && $(APT_INSTALL) redis-server; \
-		else \
-			echo "redis-server 7 is needed, as in: sudo apt install redis-server"; exit 1; \
-		fi; }
+			apt-get update -qq && $(APT_INSTALL) $(2); \
+		fi; \
+		$(3) >/dev/null 2>&1 || { echo "needed: $(1), as in: sudo apt install $(2)"; exit 1; }; \
+	}
+endef

@@ -74,6 +74,11 @@ impl Server {
         Self::start_on(None, redis, None, flags).await
     }
 
+    /// Starts a server on files, whatever the other tests run on.
+    pub async fn start_embedded(flags: &[&str]) -> Self {
+        Self::start_on(None, None, None, flags).await
+    }
+
     /// Starts a server on the Redis of another one, with a data directory of its own.
     pub async fn start_beside(other: &Self) -> Self {
         Self::start_on_store(&other.store, &[]).await

@@ -9,6 +9,7 @@ pub mod report;
 
 pub mod clocks;
 pub mod cold_start;
+pub mod dapr;
 pub mod footprint;
 pub mod http;
 pub mod replay;

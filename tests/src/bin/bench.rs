@@ -2,7 +2,9 @@
 //! measure only those.
 
 use everlog_tests::bench::report::Report;
-use everlog_tests::bench::{clocks, cold_start, footprint, http, machine, replay, throughput};
+use everlog_tests::bench::{
+    clocks, cold_start, dapr, footprint, http, machine, replay, throughput,
+};
 
 /// The load generator shares the machine with the server, so it stays on one thread.
 #[tokio::main(flavor = "current_thread")]
@@ -25,6 +27,9 @@ async fn main() {
     }
     if wants("http") {
         http::measure(&mut report).await;
+    }
+    if wants("dapr") {
+        dapr::measure(&mut report).await;
     }
     if wants("footprint") {
         footprint::measure(&mut report).await;

@@ -43,7 +43,7 @@ impl Failure {
         let message = format!("state store {name} is not found");
         let failure =
             Self::new(StatusCode::BAD_REQUEST, "ERR_STATE_STORE_NOT_FOUND", message.clone());
-        failure.explained("DAPR_STATE_NOT_FOUND", name, &json!({ "appID": "" }), &[])
+        failure.explained("DAPR_STATE_NOT_FOUND", name, &json!({}), &[])
     }
 
     /// There is no store at all.

@@ -198,7 +198,7 @@ fn is_needed(
 
 #[cfg(test)]
 mod tests {
-    use everlog_oplog::Timestamp;
+    use everlog_oplog::{Entry, EntryKind, Payload, Timestamp};
 
     use super::*;
     use crate::component::VersionRecord;
@@ -210,6 +210,32 @@ mod tests {
             created_at: Timestamp(u64::from(id)),
         };
         ComponentRecord { id: [id; 16], versions: versions.iter().map(version).collect() }
+    }
+
+    #[test]
+    fn every_entry_of_a_record_is_looked_at() {
+        let worker = WorkerKey::new(*b"mary").unwrap();
+        let codec = Codec::new(worker.as_bytes());
+        let digest = [7; 32];
+        let entry = |kind| Entry { timestamp: Timestamp(1), kind };
+        let large = Payload::Blob { digest, size: 1 << 20 };
+        let mut bytes = Vec::new();
+        codec.encode(Index(4), &entry(EntryKind::NoOp), &mut bytes);
+        codec.encode(
+            Index(5),
+            &entry(EntryKind::InvocationCompleted { result: large, memory_bytes: 0 }),
+            &mut bytes,
+        );
+        let record = |last| LogRecord { first: 4, last, bytes: bytes.clone() };
+        assert_eq!(inspect_log(&worker, &record(5)), Ok(vec![Digest::from_bytes(digest)]));
+        assert!(inspect_log(&worker, &record(6)).unwrap_err().contains("entries end with 5"));
+        let other = WorkerKey::new(*b"john").unwrap();
+        assert!(inspect_log(&other, &record(5)).unwrap_err().contains("entry 4"));
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = record(5);
+            damaged.bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(inspect_log(&worker, &damaged).is_err(), "bit {bit}");
+        }
     }
 
     #[test]

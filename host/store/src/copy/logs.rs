@@ -1,23 +1,62 @@
 //! Oplogs, record by record, with the borders that they have.
 
-use futures::stream::TryStreamExt as _;
+use std::collections::VecDeque;
+
+use futures::future::try_join;
+use futures::stream::{Stream, TryStreamExt as _};
 
 use super::{CopyError, Run};
-use crate::{Append, Batch, LogRecord, WorkerKey};
+use crate::{Append, Batch, LogRecord, Store, StoreError, WorkerKey};
 
 /// What is read of an oplog at once; one record may be larger.
 const PAGE_BYTES: usize = 1 << 20;
 
+/// Oplogs that are read ahead, two pages of each: the end of a short one is the second.
+const READ_AHEAD: usize = 8;
+
+/// Pages of an oplog in their order.
+type Pages = VecDeque<Vec<LogRecord>>;
+
 impl Run<'_> {
-    /// Makes the oplog of `worker` the same in the target, or checks that it is.
-    pub(super) async fn log(&mut self, worker: &WorkerKey) -> Result<(), CopyError> {
+    /// Makes these oplogs the same in the target, or checks that they are. Several are read ahead.
+    pub(super) async fn logs(
+        &mut self,
+        workers: impl Stream<Item = Result<WorkerKey, StoreError>>,
+    ) -> Result<(), CopyError> {
+        let (source, target) = (self.job.source.store, self.job.target.store);
+        let compares = self.compares;
+        let read = |worker: WorkerKey| async move {
+            let ours = async {
+                if compares { read_ahead(target, &worker).await } else { Ok(VecDeque::new()) }
+            };
+            let (theirs, ours) = try_join(read_ahead(source, &worker), ours).await?;
+            Ok((worker, theirs, ours))
+        };
+        let ahead = workers.map_ok(read).try_buffered(READ_AHEAD);
+        let mut ahead = std::pin::pin!(ahead);
+        while let Some((worker, theirs, ours)) = ahead.try_next().await? {
+            self.log(&worker, theirs, ours).await?;
+        }
+        Ok(())
+    }
+
+    /// One oplog, of which the first pages are read.
+    async fn log(
+        &mut self,
+        worker: &WorkerKey,
+        mut their_pages: Pages,
+        mut our_pages: Pages,
+    ) -> Result<(), CopyError> {
+        let (source, target) = (self.job.source.store, self.job.target.store);
         let mut compares = self.compares;
         let mut from = 1;
         loop {
-            let theirs = self.job.source.store.read_log(worker, from, PAGE_BYTES).await?;
-            let target = self.job.target.store;
-            let ours =
-                if compares { target.read_log(worker, from, PAGE_BYTES).await? } else { vec![] };
+            let theirs = next_page(&mut their_pages, source, worker, from).await?;
+            let ours = if compares {
+                next_page(&mut our_pages, target, worker, from).await?
+            } else {
+                Vec::new()
+            };
             let same = theirs.iter().zip(&ours).take_while(|(theirs, ours)| theirs == ours).count();
             if same < ours.len() {
                 // The copy goes another way, or further.
@@ -26,6 +65,7 @@ impl Run<'_> {
                 }
                 self.remove_log(worker).await?;
                 (compares, from) = (false, 1);
+                their_pages.clear();
                 continue;
             }
             let Some(end) = theirs.last().map(|record| record.last) else { break };
@@ -105,5 +145,28 @@ impl Run<'_> {
         };
         let what = format!("worker {}, entry {first}", (self.job.name_of)(worker));
         self.differs(what, shown(theirs), shown(ours))
+    }
+}
+
+/// The first pages of an oplog.
+async fn read_ahead(store: &dyn Store, worker: &WorkerKey) -> Result<Pages, StoreError> {
+    let first = store.read_log(worker, 1, PAGE_BYTES).await?;
+    let Some(end) = first.last().map(|record| record.last) else {
+        return Ok(VecDeque::from([first]));
+    };
+    let second = store.read_log(worker, end + 1, PAGE_BYTES).await?;
+    Ok(VecDeque::from([first, second]))
+}
+
+/// What was read ahead, or else is read now.
+async fn next_page(
+    pages: &mut Pages,
+    store: &dyn Store,
+    worker: &WorkerKey,
+    from: u64,
+) -> Result<Vec<LogRecord>, StoreError> {
+    match pages.pop_front() {
+        Some(page) => Ok(page),
+        None => store.read_log(worker, from, PAGE_BYTES).await,
     }
 }

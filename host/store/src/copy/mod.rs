@@ -18,9 +18,11 @@ mod logs;
 mod records;
 mod writer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::pin::pin;
 
-use futures::stream::TryStreamExt as _;
+use futures::future::ready;
+use futures::stream::{self, Stream, TryStreamExt as _};
 
 use crate::{Digest, KeyRange, LogRecord, Order, Space, Store, StoreError, WorkerKey};
 use begun::Begun;
@@ -171,15 +173,13 @@ impl<'a> Run<'a> {
     async fn everything(&mut self) -> Result<(), CopyError> {
         match &self.selection.parts {
             None => {
-                let mut logs = self.job.source.store.logs();
-                while let Some(worker) = logs.try_next().await? {
-                    self.log(&worker).await?;
-                }
+                let name = |worker: &WorkerKey| Digest::of(worker.as_bytes());
+                self.logs(once(self.job.source.store.logs(), name)).await?;
                 self.surplus_logs().await?;
                 for space in Space::all() {
                     self.records(space, KeyRange::all()).await?;
                 }
-                let mut blobs = self.job.source.store.blobs();
+                let mut blobs = pin!(once(self.job.source.store.blobs(), |digest| *digest));
                 while let Some(digest) = blobs.try_next().await? {
                     self.blob(&digest).await?;
                 }
@@ -190,9 +190,7 @@ impl<'a> Run<'a> {
     }
 
     async fn parts(&mut self, parts: &Parts) -> Result<(), CopyError> {
-        for worker in &parts.logs {
-            self.log(worker).await?;
-        }
+        self.logs(stream::iter(parts.logs.iter().cloned().map(Ok))).await?;
         for (space, range) in &parts.records {
             self.records(*space, range.clone()).await?;
         }
@@ -221,6 +219,18 @@ impl<'a> Run<'a> {
         let place = self.job.target.name.to_owned();
         CopyError::Differs { place, what, source_holds: source, target_holds: target }
     }
+}
+
+/// What a store lists may come twice; it has 16 bytes of memory for each until it is done.
+fn once<T>(
+    listed: impl Stream<Item = Result<T, StoreError>>,
+    name: impl Fn(&T) -> Digest,
+) -> impl Stream<Item = Result<T, StoreError>> {
+    let mut seen = HashSet::new();
+    listed.try_filter(move |item| {
+        let name = name(item);
+        ready(seen.insert(name.as_bytes().first_chunk::<16>().copied()))
+    })
 }
 
 /// How many oplogs and blobs there are.

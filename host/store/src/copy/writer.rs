@@ -9,7 +9,7 @@ use crate::{Batch, Store, StoreError};
 
 /// What may be on its way; one batch may be larger.
 const BYTES_MAX: usize = 8 << 20;
-const BATCHES_MAX: usize = 512;
+const BATCHES_MAX: usize = 2_048;
 
 pub(super) struct Writer<'a> {
     store: &'a dyn Store,

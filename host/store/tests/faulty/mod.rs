@@ -8,7 +8,7 @@ use everlog_store::{
     StoreError, WorkerKey,
 };
 use futures::future::{BoxFuture, FutureExt as _, ready};
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _};
 
 /// What happens to the writes behind the good ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Stopped,
     /// The first of them is acknowledged and not done.
     Swallows,
+    /// Nothing, but everything is listed twice.
+    Stammers,
 }
 
 pub(crate) struct Faulty {
@@ -94,11 +96,17 @@ impl Store for Faulty {
     }
 
     fn logs(&self) -> BoxStream<'_, Result<WorkerKey, StoreError>> {
-        self.store.logs()
+        match self.fault {
+            Fault::Stammers => self.store.logs().chain(self.store.logs()).boxed(),
+            _ => self.store.logs(),
+        }
     }
 
     fn blobs(&self) -> BoxStream<'_, Result<Digest, StoreError>> {
-        self.store.blobs()
+        match self.fault {
+            Fault::Stammers => self.store.blobs().chain(self.store.blobs()).boxed(),
+            _ => self.store.blobs(),
+        }
     }
 
     fn health(&self) -> Health {

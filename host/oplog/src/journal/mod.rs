@@ -25,6 +25,7 @@ mod cursor;
 mod divergence;
 mod hints;
 mod invocations;
+mod keys;
 mod lines;
 mod recover;
 mod rehearsal;
@@ -45,6 +46,7 @@ pub use steering::{AtomicError, JumpError, Steered};
 pub use tail::Tail;
 
 use self::cursor::Cursor;
+use self::keys::SeenKeys;
 use self::lines::Lines;
 use self::tail::TailBuffer;
 use crate::codec::Codec;
@@ -75,6 +77,7 @@ pub struct Journal {
     lines: Lines,
     /// What was queued durably and has not started, by its `Accepted` hint.
     requests: BTreeMap<Index, NewInvocation>,
+    keys: SeenKeys,
     tail: TailBuffer,
     draws: Draws,
     /// The promise that the guest is about to wait for.
@@ -120,6 +123,7 @@ impl Journal {
             replayed: 0,
             lines: Lines::default(),
             requests: BTreeMap::new(),
+            keys: SeenKeys::default(),
             tail,
             draws: Draws::default(),
             awaits: None,
@@ -200,6 +204,12 @@ impl Journal {
         self.execution().position
     }
 
+    /// Whether an invocation with this key may be in the log, taken back or not; false is certain.
+    #[must_use]
+    pub fn may_have_seen(&self, key: &str) -> bool {
+        self.keys.may_have(key)
+    }
+
     /// Takes what has to be written, in the order of the entries. The owner writes tails in the
     /// order it takes them.
     pub fn take_tail(&mut self) -> Option<Tail> {
@@ -229,6 +239,7 @@ impl Journal {
         let index = self.status.last_index.next();
         let entry = Entry { timestamp: now, kind };
         let frame_bytes = self.tail.push(&self.codec, index, &entry);
+        self.keys.note(&entry.kind);
         let applied = self.status.apply(&entry, index, frame_bytes);
         debug_assert!(applied.is_ok(), "structure is appended elsewhere");
         if entry.kind.is_replayed() {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::cursor::{Cursor, Passing};
 use super::divergence::{describe, unreadable};
+use super::keys::Noting;
 use super::tail::TailBuffer;
 use super::{Divergence, Journal, JumpError, Settings, divergence};
 use crate::codec::{Codec, CodecError, Decoded, Frames};
@@ -80,7 +81,9 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Journal, RecoverError> {
         let codec = Codec::new(identity);
-        let status = Status::fold::<_, RecoverError>(|| Entries::of(&codec, &log))?;
+        let keys = Noting::default();
+        let entries = || Entries::of(&codec, &log).inspect(|decoded| keys.passed(decoded));
+        let status = Status::fold::<_, RecoverError>(entries)?;
         let uncertain = uncertain_write(&status);
         let retried = match cut_off(&status) {
             Some(deleted) if uncertain.is_none() => {
@@ -89,6 +92,7 @@ impl Journal {
             _ => None,
         };
         let mut journal = Self::reopen(codec, log, settings, status, retried, now)?;
+        journal.keys = keys.seen();
         journal.uncertain = uncertain;
         Ok(journal)
     }
@@ -107,11 +111,14 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Journal, RevertError> {
         let codec = Codec::new(identity);
-        let status = Status::fold::<_, RecoverError>(|| Entries::of(&codec, &log))?;
+        let keys = Noting::default();
+        let entries = || Entries::of(&codec, &log).inspect(|decoded| keys.passed(decoded));
+        let status = Status::fold::<_, RecoverError>(entries)?;
         status.check_history(to)?;
         let deleted = Region { start: to.next(), end: status.last_index.next() };
         let reverted = Some(EntryKind::Revert { deleted });
         let mut journal = Self::reopen(codec, log, settings, status, reverted, now)?;
+        journal.keys = keys.seen();
         journal.uncertain = uncertain_write(&journal.status);
         Ok(journal)
     }

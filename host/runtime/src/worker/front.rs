@@ -235,7 +235,8 @@ impl Front {
         );
     }
 
-    /// What is known of `key`: in memory first, then in what is on its way to the disk, then in the records.
+    /// What is known of `key`: in memory first, then in what is on its way to the disk, then in the
+    /// records. A key that is new to the log costs no look at the store.
     async fn find(
         &mut self,
         recorder: &Arc<Recorder>,
@@ -247,6 +248,9 @@ impl Front {
         match place {
             Place::Current | Place::Queued => return Ok(Found::Waiting),
             Place::Unknown => {}
+        }
+        if !recorder.with(|journal, _| journal.may_have_seen(key)) {
+            return Ok(Found::Unknown);
         }
         if let Some(index) = self.desk.settling(recorder.durable(), key)
             && recorder.wait_durable(index).await.is_err()

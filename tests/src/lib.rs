@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod cluster;
 pub mod command;
 pub mod fixtures;
 pub mod follower;
@@ -32,4 +33,5 @@ pub mod shop;
 pub mod state;
 pub mod story;
 pub mod wait;
+pub mod wire;
 pub mod worker;

@@ -42,6 +42,18 @@ pub enum StoreError {
         found: Option<Vec<u8>>,
     },
 
+    /// The worker belongs to another node.
+    #[error(
+        "worker {worker} belongs to another node now (session {holder}), which alone may write its \
+         oplog; ask that node"
+    )]
+    Moved {
+        /// Whose oplog.
+        worker: WorkerKey,
+        /// The session of its node, or `nobody`.
+        holder: String,
+    },
+
     /// The batch contradicts itself.
     #[error("refused batch: {detail}")]
     InvalidBatch {
@@ -159,8 +171,8 @@ pub enum StoreError {
 
     /// Another server took over, so this one may not write any more.
     #[error(
-        "{place} belongs to {holder} now, so session {session} stores nothing any more; stop one \
-         of the two servers, then start the other again"
+        "at {place}, {holder} found the lease of session {session} ended and took over, so this \
+         session stores nothing any more; start the server again"
     )]
     Fenced {
         /// Where the data is.

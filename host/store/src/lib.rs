@@ -9,13 +9,15 @@
 //! - [`Store::submit`]: hands a batch over; its callback runs once the batch is durable. Batches
 //!   that wait together share one sync.
 //! - [`EmbeddedStore`]: the engine inside the process, for one node.
-//! - [`RedisStore`]: the engine on a Redis server.
+//! - [`RedisStore`]: the engine on a Redis server, for one node or many.
+//! - [`cluster`]: which of many nodes owns which worker.
 //! - [`copy`]: moves what a store holds into another one.
 //!
 //! This crate owns the file system of the state directory; nothing else in the workspace opens
 //! files there.
 
 mod batch;
+pub mod cluster;
 mod digest;
 mod error;
 mod store;
@@ -31,7 +33,7 @@ pub use batch::{Append, Batch, Change, Expectation, MAX_BATCH_BYTES, MAX_RECORD_
 pub use digest::{Digest, ParseDigestError};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use error::StoreError;
-pub use redis::{MAX_STORE_PREFIX_BYTES, RedisOptions, RedisStore};
+pub use redis::{DEFAULT_LEASE, MAX_STORE_PREFIX_BYTES, RedisOptions, RedisStore};
 pub use store::{
     Done, Health, KeyRange, KeyValue, LogRecord, MAX_BLOB_BYTES, Order, Replication, Store, commit,
 };

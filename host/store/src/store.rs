@@ -1,9 +1,11 @@
 use std::ops::Bound;
+use std::sync::Arc;
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+use crate::cluster::Cluster;
 use crate::{Batch, Digest, Space, StoreError, WorkerKey};
 
 /// The largest blob, in bytes.
@@ -205,6 +207,11 @@ pub trait Store: Send + Sync + 'static {
     /// Cheap; for `/readyz?verbose`.
     fn facts(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// The nodes that share the store; `None` where one process has it for itself.
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        None
     }
 
     /// Waits until everything acknowledged so far is on `count` replicas, or on all there are if

@@ -236,7 +236,7 @@ async fn a_stale_session_cannot_write() {
     let stale = open(&server, &old).await.expect("it opens");
     commit(&stale, step(1, 1)).await.expect("stored");
     // As if it had been away for longer than its lease.
-    server.ask("DEL everlog:lease:store");
+    server.ask("DEL everlog:lease:1");
     let owner = open(&server, &new).await.expect("the lease is free");
     let refusal = commit(&stale, step(1, 2)).await.expect_err("it lost the fence");
     assert!(matches!(refusal, StoreError::Fenced { session: 1, .. }), "{refusal}");

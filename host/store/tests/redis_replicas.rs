@@ -155,7 +155,7 @@ async fn waiting_ends_when_another_takes_over() {
     });
     look_some_times(&primary).await;
     assert!(!committing.is_finished(), "the replica does not have it");
-    primary.ask("DEL everlog:lease:store");
+    primary.ask("DEL everlog:lease:1");
     let _owner = open(&primary, &new, 0).await;
     let refusal = committing.await.expect("no panic").expect_err("it lost the fence");
     assert!(matches!(refusal, StoreError::Fenced { .. }), "{refusal}");

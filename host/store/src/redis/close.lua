@@ -1,4 +1,9 @@
--- Gives the lease back, so that another node need not wait for its end. Arguments: prefix, session.
+-- Ends a session, so that others need not wait for the end of its lease. Arguments: prefix, session.
 local prefix, session = ARGV[1], ARGV[2]
-if redis.call('GET', prefix .. 'fence:store') ~= session then return 0 end
-return redis.call('DEL', prefix .. 'lease:store', prefix .. 'writer:' .. session)
+local shards, owned = prefix .. 'shards', redis.call('HGETALL', prefix .. 'shards')
+for at = 1, #owned, 2 do
+  if owned[at + 1] == session then redis.call('HDEL', shards, owned[at]) end
+end
+redis.call('INCR', prefix .. 'views')
+redis.call('HDEL', prefix .. 'members', session)
+return redis.call('DEL', prefix .. 'lease:' .. session, prefix .. 'writer:' .. session)

@@ -2,21 +2,18 @@
 -- Arguments: prefix, session, number of the batch in the session, batch (see encode.rs).
 local prefix, session, number = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local batch = cmsgpack.unpack(ARGV[4])
-local fences, expectations, appends, deletions, changes = unpack(batch)
+local expectations, appends, deletions, changes = unpack(batch)
 -- As many refusals as batches may be on their way at once; the same constant as in session.rs.
 local REMEMBERED = 1024
 
--- Whoever lost a fence may not write, whatever it believes.
-for _, fence in ipairs(fences) do
-  local holder = redis.call('GET', prefix .. 'fence:' .. fence[1])
-  if holder ~= fence[2] then return {'fenced', fence[1], holder or 'nobody'} end
-end
+-- A session that was declared dead may not write, whatever it believes.
+local writer = prefix .. 'writer:' .. session
+local state = redis.call('HMGET', writer, 'last', 'buried')
+if state[2] then return {'fenced', state[2]} end
+if not state[1] then return {'lost'} end
 
 -- What became of this batch, if it was here before. A batch that overtook another waits for it.
-local writer = prefix .. 'writer:' .. session
-local last = redis.call('HGET', writer, 'last')
-if not last then return {'lost'} end
-last = tonumber(last)
+local last = tonumber(state[1])
 local slot = 'refused:' .. number % REMEMBERED
 if number <= last then
   local packed = redis.call('HGET', writer, slot)
@@ -33,6 +30,19 @@ local function refuse(kind, position, found, remembered)
   return {kind, position, found}
 end
 
+-- Nor may one write what belongs to another.
+local function moved(worker, shard)
+  local holder = redis.call('HGET', prefix .. 'shards', shard)
+  if holder ~= session then return refuse('moved', worker, holder or 'nobody', holder or 'nobody') end
+end
+for _, append in ipairs(appends) do
+  local refusal = moved(append[1], append[5])
+  if refusal then return refusal end
+end
+for _, deletion in ipairs(deletions) do
+  local refusal = moved(deletion[1], deletion[2])
+  if refusal then return refusal end
+end
 for position, append in ipairs(appends) do
   local tail = redis.call('XREVRANGE', prefix .. 'log:' .. append[1], '+', '-', 'COUNT', 1)[1]
   local stored = tail and string.match(tail[1], '^%d+') or '0'
@@ -47,7 +57,7 @@ for position, expected in ipairs(expectations) do
 end
 
 redis.call('HSET', writer, 'last', number)
-for _, worker in ipairs(deletions) do redis.call('UNLINK', prefix .. 'log:' .. worker) end
+for _, deletion in ipairs(deletions) do redis.call('UNLINK', prefix .. 'log:' .. deletion[1]) end
 for _, append in ipairs(appends) do
   redis.call('XADD', prefix .. 'log:' .. append[1], append[3] .. '-' .. append[2], 'b', append[4])
 end

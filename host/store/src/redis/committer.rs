@@ -309,7 +309,7 @@ impl Committer {
                 .arg(&self.session.prefix)
                 .arg(&session)
                 .arg(self.answered + self.sent as u64)
-                .arg(encode(&self.session.fences, &job.batch));
+                .arg(encode(&job.batch));
             bytes += job.bytes;
             batches += 1;
         }
@@ -373,16 +373,14 @@ impl Committer {
         }
     }
 
-    /// Why the session is not there: another took the fence, or the data is not what it was.
+    /// Why the session is not there: another node buried it, or the data is not what it was.
     async fn gone(&self, connection: &mut MultiplexedConnection) -> Result<StoreError, Trouble> {
-        let holder = match ask(connection, &self.session.question()).await? {
-            Value::BulkString(holder) => String::from_utf8_lossy(&holder).into_owned(),
-            _ => "nobody".to_owned(),
-        };
-        if holder == self.session.number.to_string() {
-            return Ok(self.lost(0));
+        match ask(connection, &self.session.question()).await? {
+            Value::BulkString(holder) => {
+                Ok(self.session.fenced(&self.link, &String::from_utf8_lossy(&holder)))
+            }
+            _ => Ok(self.lost(0)),
         }
-        Ok(self.session.fenced(&self.link, &holder))
     }
 
     /// What to say when the server forgot batches that it had acknowledged.

@@ -2,49 +2,39 @@
 //! grow with the batch (Redis takes about a million, Lua's `unpack` about eight thousand).
 //!
 //! ```text
-//! [fences:       [[name, epoch]…],
-//!  expectations: [[space, key, value or false]…],
-//!  appends:      [[worker, first, last, bytes]…],
-//!  deletions:    [worker…],
+//! [expectations: [[space, key, value or false]…],
+//!  appends:      [[worker, first, last, bytes, shard]…],
+//!  deletions:    [[worker, shard]…],
 //!  changes:      [[space, key, value or false]…]]
 //! ```
 //! Numbers are decimal text, since Lua's are doubles.
 
-use crate::{Append, Batch, Change, Expectation, Space};
+use crate::cluster::Shard;
+use crate::{Append, Batch, Change, Expectation, Space, WorkerKey};
 
-/// A right to write: the batch is refused unless the fence `name` still has this epoch.
-#[derive(Clone, Debug)]
-pub(super) struct Fence {
-    pub(super) name: &'static str,
-    pub(super) epoch: u64,
-}
-
-/// `batch` under `fences`.
-pub(super) fn encode(fences: &[Fence], batch: &Batch) -> Vec<u8> {
+/// `batch` as one value.
+pub(super) fn encode(batch: &Batch) -> Vec<u8> {
     // Beside its payload an item has a few lengths and numbers, less than what `size` counts for it.
-    let mut writer = Writer(Vec::with_capacity(batch.size() + 64 * (fences.len() + 1)));
-    writer.array(5);
-    writer.array(fences.len());
-    for Fence { name, epoch } in fences {
-        writer.array(2);
-        writer.bytes(name.as_bytes());
-        writer.number(*epoch);
-    }
+    let mut writer = Writer(Vec::with_capacity(batch.size() + 64));
+    writer.array(4);
     writer.array(batch.expectations.len());
     for Expectation { space, key, value } in &batch.expectations {
         writer.record(*space, key, value.as_deref());
     }
     writer.array(batch.appends.len());
     for Append { worker, first, last, bytes } in &batch.appends {
-        writer.array(4);
+        writer.array(5);
         writer.bytes(worker.as_bytes());
         writer.number(*first);
         writer.number(*last);
         writer.bytes(bytes);
+        writer.shard(worker);
     }
     writer.array(batch.delete_logs.len());
     for worker in &batch.delete_logs {
+        writer.array(2);
         writer.bytes(worker.as_bytes());
+        writer.shard(worker);
     }
     writer.array(batch.changes.len());
     for change in &batch.changes {
@@ -72,6 +62,10 @@ impl Writer {
 
     fn number(&mut self, number: u64) {
         self.bytes(number.to_string().as_bytes());
+    }
+
+    fn shard(&mut self, worker: &WorkerKey) {
+        self.number(u64::from(Shard::of(worker).number()));
     }
 
     fn record(&mut self, space: Space, key: &[u8], value: Option<&[u8]>) {
@@ -107,19 +101,18 @@ mod tests {
         };
         let array = |items: u8| [0xDD, 0, 0, 0, items];
         let bytes = |byte: u8| [0xDB, 0, 0, 0, 1, byte];
+        let shard = Shard::of(&worker).number().to_string();
         let expected = [
-            &array(5)[..],
-            &array(1),
-            &array(2),
-            &bytes(b's'),
-            &bytes(b'8'),
+            &array(4)[..],
             &array(0),
             &array(1),
-            &array(4),
+            &array(5),
             &bytes(b'm'),
             &bytes(b'1'),
             &bytes(b'2'),
             &bytes(7),
+            &[0xDB, 0, 0, 0, shard.len() as u8],
+            shard.as_bytes(),
             &array(0),
             &array(1),
             &array(3),
@@ -127,7 +120,6 @@ mod tests {
             &bytes(9),
             &[0xC2],
         ];
-        let fences = [Fence { name: "s", epoch: 8 }];
-        assert_eq!(encode(&fences, &batch), expected.concat());
+        assert_eq!(encode(&batch), expected.concat());
     }
 }

@@ -5,21 +5,27 @@
 //!         records:<space>   values of a space by key: a hash
 //!         keys:<space>      its keys in order: a sorted set, all scores 0
 //!         blob:<digest>     a blob
-//!         fence:store       the session that may write
-//!         writer:<session>  how far a session came, and which batches were refused
-//!         lease:store       the node whose server is alive
-//!         sessions, nodes   counters that numbers are drawn from
+//!         members           the sessions that are there: `<state> <node> <address>`
+//!         lease:<session>   is there for as long as the session was heard of lately
+//!         shards            the session that owns a shard: a hash
+//!         writer:<session>  how far a session came, and which batches were refused; or who declared
+//!                           it dead
+//!         grace             is there while nobody may be declared dead
+//!         sessions, nodes, views  counters that numbers are drawn from
+//!         secret            what nodes show each other
 //!         format            which format all this has
 //! ```
 //! Code map, in the order of a write: `committer` (who waits, pipelines, trouble) → `encode` →
-//! `commit.lua` → `reply`. `session` is the right to write, `link` what connections and errors are,
-//! `reader` everything that may be asked twice, `names` goes through keys, `watch` looks after lease and replicas, `replicas`
+//! `commit.lua` → `reply`. `session` is the right to write, `members` the nodes, `link` what
+//! connections and errors are, `reader` everything that may be asked twice, `names` goes through
+//! keys, `watch` looks after lease and replicas, `replicas`
 //! waits for them, and `acknowledger` holds answers back meanwhile.
 
 mod acknowledger;
 mod committer;
 mod encode;
 mod link;
+mod members;
 mod names;
 mod node;
 mod reader;
@@ -42,6 +48,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use redis::{Cmd, Value};
 
+use crate::cluster::Cluster;
 use crate::embedded::DirectoryLock;
 use crate::store::{
     Done, Health, KeyRange, KeyValue, LogRecord, MAX_BLOB_BYTES, Order, Replication,
@@ -49,6 +56,7 @@ use crate::store::{
 use crate::{Batch, Digest, Space, Store, StoreError, WorkerKey};
 use committer::{Committer, Queue};
 use link::Link;
+use members::Members;
 use reader::Reader;
 use replicas::{Waiter, Wishes};
 use session::{Session, script};
@@ -58,6 +66,9 @@ use watch::Watch;
 
 /// The longest prefix of keys, in bytes.
 pub const MAX_STORE_PREFIX_BYTES: usize = 256;
+
+/// The usual lease of a node.
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(5);
 
 /// How long dropping the store waits for a server that does not answer.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
@@ -77,14 +88,21 @@ pub struct RedisOptions {
     pub answer_limit: Duration,
     /// A directory of this machine that says which node it is, and is locked.
     pub directory: PathBuf,
+    /// Where other nodes reach this one (`http://host:port`): the store is shared with them, and
+    /// [`Store::cluster`] says who owns what. Without it this process has the store for itself.
+    pub address_of_node: Option<String>,
+    /// How long a node may be unheard of before others take over what it owned.
+    pub lease: Duration,
 }
 
 impl RedisOptions {
     /// The usual options: keys begin with `everlog:`, no replica is waited for, an answer comes
-    /// within 20 s.
+    /// within 20 s; the store is not shared, and the lease is [`DEFAULT_LEASE`].
     pub fn new(url: impl Into<String>, directory: impl Into<PathBuf>) -> Self {
         let (url, prefix, directory) = (url.into(), "everlog:".to_owned(), directory.into());
-        Self { url, prefix, min_replicas: 0, answer_limit: Duration::from_secs(20), directory }
+        let answer_limit = Duration::from_secs(20);
+        let (address_of_node, lease) = (None, DEFAULT_LEASE);
+        Self { url, prefix, min_replicas: 0, answer_limit, directory, address_of_node, lease }
     }
 
     /// Where the server is, without the secrets of the URL.
@@ -96,8 +114,8 @@ impl RedisOptions {
     }
 }
 
-/// A [`Store`] on a Redis server. One server at a time may use it: it holds a lease, and a fence
-/// keeps out whoever lost it.
+/// A [`Store`] on a Redis server, which a node has for itself or shares with others. Each holds a
+/// lease, and whoever lost it can write no more.
 ///
 /// Dropping it commits what was submitted and waits for it, within limits.
 pub struct RedisStore {
@@ -107,6 +125,8 @@ pub struct RedisStore {
     /// Blobs are large, and nobody else shall wait behind them.
     blobs: Arc<Reader>,
     wishes: Wishes,
+    members: Arc<Members>,
+    is_shared: bool,
     prefix: String,
     /// Closed when the committing thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
@@ -120,10 +140,11 @@ struct Opened {
     reader: Arc<Reader>,
     blobs: Arc<Reader>,
     wishes: Wishes,
+    members: Arc<Members>,
 }
 
 impl RedisStore {
-    /// Connects, takes the lease and the fence. Waits a few seconds for a lease of another node.
+    /// Connects, and takes a lease. Who wants the store for himself waits for the leases of others.
     ///
     /// # Errors
     /// - [`StoreError::Unavailable`]: no Redis server answers there, or it cannot be used.
@@ -136,16 +157,27 @@ impl RedisStore {
         let (opened_sender, opened) = oneshot::channel();
         let (end, ended) = mpsc::channel::<()>();
         let options = options.clone();
-        let prefix = options.prefix.clone();
+        let (prefix, is_shared) = (options.prefix.clone(), options.address_of_node.is_some());
         let started = thread::Builder::new().name("store-redis".into()).spawn(move || {
             run(link, &options, opened_sender);
             drop(end);
         });
         started.map_err(|error| StoreError::Poisoned { reason: error.to_string() })?;
-        let Opened { queue, state, reader, blobs, wishes } =
+        let Opened { queue, state, reader, blobs, wishes, members } =
             opened.await.unwrap_or(Err(StoreError::Closed))?;
         let ended = Mutex::new(ended);
-        Ok(Self { queue, state, reader, blobs, wishes, prefix, ended, _lock: lock })
+        Ok(Self {
+            queue,
+            state,
+            reader,
+            blobs,
+            wishes,
+            members,
+            is_shared,
+            prefix,
+            ended,
+            _lock: lock,
+        })
     }
 
     fn log_key(&self, worker: &WorkerKey) -> Vec<u8> {
@@ -203,9 +235,17 @@ async fn serve(
     let acknowledging =
         acknowledger::run(answers, wishes.clone(), min_replicas, Arc::clone(&state));
     let shared = reader(&link);
-    let watch = {
-        let (link, session, answered) = (link.clone(), session.clone(), Arc::clone(&answered));
-        Watch::new(link, session, Arc::clone(&state), Arc::clone(&shared), answered)
+    let members = {
+        let (link, session, state) = (link.clone(), session.clone(), Arc::clone(&state));
+        Arc::new(Members::new(link, session, state, Arc::clone(&shared)))
+    };
+    let watch = Watch {
+        link: link.clone(),
+        session: session.clone(),
+        state: Arc::clone(&state),
+        reader: Arc::clone(&shared),
+        members: Arc::clone(&members),
+        answered: Arc::clone(&answered),
     };
     let waiter = Waiter {
         link: link.clone(),
@@ -215,8 +255,9 @@ async fn serve(
         answered,
     };
     // Once, so that it is known from the beginning what there is.
-    watch.look().await;
-    let stores = Opened { queue, state, reader: shared, blobs: reader(&link.for_blobs()), wishes };
+    watch.look(true).await;
+    let blobs = reader(&link.for_blobs());
+    let stores = Opened { queue, state, reader: shared, blobs, wishes, members };
     if opened.send(Ok(stores)).is_err() {
         return;
     }
@@ -231,7 +272,7 @@ async fn begin(link: &Link, options: &RedisOptions) -> Result<Session, StoreErro
     let mut connection = server::connect(link).await?;
     server::examine(link, &mut connection).await?;
     let node = node::number(link, &mut connection, &options.prefix, &options.directory).await?;
-    Session::open(link, &mut connection, &options.prefix, &node).await
+    Session::open(link, &mut connection, options, &node).await
 }
 
 impl Store for RedisStore {
@@ -349,6 +390,10 @@ impl Store for RedisStore {
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         self.state.facts()
+    }
+
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        self.is_shared.then(|| Arc::clone(&self.members) as Arc<dyn Cluster>)
     }
 
     fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {

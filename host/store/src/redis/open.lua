@@ -1,18 +1,49 @@
--- Begins a session that owns the fence `store`, or says who has it.
--- Arguments: prefix, node, format, milliseconds of the lease.
-local prefix, node, format, lease_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+-- Begins a session, or says who keeps it out.
+-- Arguments: prefix, node, format, format before, milliseconds of the lease, address, a secret if there
+-- is none yet. A node without an address wants the store for itself, and has all shards at once.
+local prefix, node, format, before, lease_ms, address, secret = unpack(ARGV)
 local found = redis.call('GET', prefix .. 'format')
-if found and found ~= format then return {'format', found} end
--- The lease keeps servers apart that were started by mistake; what keeps them from writing over
--- each other is the fence.
-local holder = redis.call('GET', prefix .. 'lease:store')
-if holder and holder ~= node then return {'taken', holder} end
--- Numbers of sessions are never used twice, so a fence that was lost never comes back.
+if found == before then
+  -- What changed is who may write; the server of that time holds one lease for all.
+  local holder = redis.call('GET', prefix .. 'lease:store')
+  if holder and holder ~= node then return {'taken', 'node ' .. holder, ''} end
+  redis.call('DEL', prefix .. 'lease:store', prefix .. 'fence:store')
+elseif found and found ~= format then
+  return {'format', found, ''}
+end
+
+-- `state number address`, of each session that is there.
+local members = redis.call('HGETALL', prefix .. 'members')
+local gone = {}
+for at = 1, #members, 2 do
+  local session, _, number, other = members[at], string.match(members[at + 1], '^(%S+) (%S+) (%S*)$')
+  -- The directory of a node is locked, so an earlier session of the same node has ended.
+  if number == node or redis.call('EXISTS', prefix .. 'lease:' .. session) == 0 then
+    gone[session] = true
+  elseif address == '' or other == '' then
+    local where = other ~= '' and ' at ' .. other or ''
+    return {'taken', 'node ' .. number .. where, ''}
+  end
+end
+
 local session = redis.call('INCR', prefix .. 'sessions')
-local before = redis.call('GET', prefix .. 'fence:store')
-if before then redis.call('DEL', prefix .. 'writer:' .. before) end
 redis.call('SET', prefix .. 'format', format)
-redis.call('SET', prefix .. 'fence:store', session)
+redis.call('SETNX', prefix .. 'secret', secret)
+local shards, owned = prefix .. 'shards', redis.call('HGETALL', prefix .. 'shards')
+for at = 1, #owned, 2 do
+  if gone[owned[at + 1]] then redis.call('HDEL', shards, owned[at]) end
+end
+for other in pairs(gone) do
+  redis.call('HDEL', prefix .. 'members', other)
+  redis.call('DEL', prefix .. 'lease:' .. other, prefix .. 'writer:' .. other)
+  redis.call('HSET', prefix .. 'writer:' .. other, 'buried', session)
+  redis.call('EXPIRE', prefix .. 'writer:' .. other, 2592000)
+end
+if address == '' then
+  for shard = 0, 1023 do redis.call('HSET', shards, shard, session) end
+end
+redis.call('HSET', prefix .. 'members', session, 'joining ' .. node .. ' ' .. address)
 redis.call('HSET', prefix .. 'writer:' .. session, 'last', 0)
-redis.call('SET', prefix .. 'lease:store', node, 'PX', lease_ms)
-return {'open', session}
+redis.call('SET', prefix .. 'lease:' .. session, node, 'PX', lease_ms)
+redis.call('INCR', prefix .. 'views')
+return {'open', tostring(session), redis.call('GET', prefix .. 'secret')}

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::link::{Trouble, trouble};
-use crate::{Append, Batch, Expectation, StoreError};
+use crate::{Append, Batch, Expectation, StoreError, WorkerKey};
 
 /// The answer to one call of the script.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Reply {
     Gap { last: u64 },
     /// The session is not there.
     Lost,
-    /// The fence belongs to another session.
+    /// Another session declared this one dead.
     Fenced { holder: String },
     /// The script was not run, or nobody knows.
     Trouble(Trouble),
@@ -41,7 +41,12 @@ pub(super) fn parse(value: Value, batch: &Batch) -> Reply {
     match &*text(0) {
         "gap" => number(1).map(|last| Reply::Gap { last }),
         "lost" => Some(Reply::Lost),
-        "fenced" => Some(Reply::Fenced { holder: text(2) }),
+        "fenced" => Some(Reply::Fenced { holder: text(1) }),
+        "moved" => match items.get(1) {
+            Some(Value::BulkString(worker)) => WorkerKey::new(worker.clone()).ok(),
+            _ => None,
+        }
+        .map(|worker| Reply::Refused(StoreError::Moved { worker, holder: text(2) })),
         "conflict" => position()
             .and_then(|position| Some((batch.appends.get(position)?, number(2)?)))
             .map(|(append, last)| Reply::Refused(conflict(append, last))),

@@ -1,25 +1,25 @@
-//! The right to write: a session owns the fence, and numbers its batches.
+//! The right to write: a session holds a lease, owns shards, and numbers its batches.
+
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Value};
+use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::encode::Fence;
 use super::link::{Link, Trouble, Waits, ask};
+use super::RedisOptions;
 use crate::StoreError;
+use crate::cluster::Shard;
 
 /// The format of what is stored under a prefix.
-const FORMAT: &str = "everlog redis 1";
+const FORMAT: &str = "everlog redis 2";
 
-/// How long a node that is not heard of keeps others out.
-pub(super) const LEASE_MS: u64 = 6_000;
+/// The format before: one server at a time, and no shards. It is taken over as it is.
+const FORMAT_BEFORE: &str = "everlog redis 1";
 
-/// How often a lease that another node holds is looked at, before that node counts as alive: for
-/// longer than a lease.
-const LEASE_LOOKS: u32 = 14;
-
-/// The fence of a store that one server has for itself. Nodes that share one will have a fence for
-/// each shard.
-const FENCE: &str = "store";
+/// How often the store is asked for while another node keeps this one out: for longer than a lease, by
+/// the times of [`Waits`].
+const LOOKS_BEYOND_LEASE: u32 = 8;
 
 /// Who writes, under which names.
 #[derive(Clone, Debug)]
@@ -28,54 +28,53 @@ pub(super) struct Session {
     pub(super) prefix: String,
     /// The number by which the server knows this process.
     pub(super) number: u64,
-    pub(super) node: String,
-    pub(super) fences: Vec<Fence>,
+    /// How long this node may be unheard of.
+    pub(super) lease: Duration,
+    /// What only those who use this store know.
+    pub(super) secret: String,
 }
 
 impl Session {
-    /// Takes the fence. A lease of another node is waited for.
+    /// Begins a session. Without an address it is for this process alone, which owns all shards then;
+    /// the lease of another node is waited for.
     ///
     /// # Errors
     /// [`StoreError::Taken`], [`StoreError::Format`], [`StoreError::Unavailable`].
     pub(super) async fn open(
         link: &Link,
         connection: &mut MultiplexedConnection,
-        prefix: &str,
+        options: &RedisOptions,
         node: &str,
     ) -> Result<Self, StoreError> {
+        let (prefix, lease) = (&options.prefix, options.lease);
+        let address = options.address_of_node.as_deref().unwrap_or_default();
+        let lease_ms = milliseconds(lease);
+        let last_look = u32::try_from(lease.as_secs()).unwrap_or(u32::MAX) + LOOKS_BEYOND_LEASE;
+        let drawn = draw_secret().map_err(|error| link.unavailable(error.to_string()))?;
         let (mut waits, mut looks) = (Waits::default(), 0);
         loop {
-            let command = script(
-                include_str!("open.lua"),
-                &[
-                    prefix.as_bytes(),
-                    node.as_bytes(),
-                    FORMAT.as_bytes(),
-                    LEASE_MS.to_string().as_bytes(),
-                ],
-            );
+            let arguments = [prefix, node, FORMAT, FORMAT_BEFORE, &lease_ms, address, &drawn];
+            let command = script(include_str!("open.lua"), &arguments.map(str::as_bytes));
             let answer = ask(connection, &command).await.map_err(|trouble| match trouble {
                 Trouble::Passing(reason) | Trouble::Lasting(reason) => link.unavailable(reason),
             })?;
             let place = format!("{} under `{prefix}`", link.address());
-            match redis::from_redis_value::<(String, String)>(answer) {
-                Ok((kind, number)) if kind == "open" => {
+            match redis::from_redis_value::<(String, String, String)>(answer) {
+                Ok((kind, number, secret)) if kind == "open" => {
                     let number = number.parse().map_err(|_| link.unavailable("no session"))?;
-                    let fences = vec![Fence { name: FENCE, epoch: number }];
-                    let (prefix, node) = (prefix.to_owned(), node.to_owned());
-                    return Ok(Self { prefix, number, node, fences });
+                    return Ok(Self { prefix: prefix.clone(), number, lease, secret });
                 }
-                Ok((kind, found)) if kind == "format" => {
+                Ok((kind, found, _)) if kind == "format" => {
                     return Err(StoreError::Format {
                         directory: place.into(),
                         expected: FORMAT,
                         found,
                     });
                 }
-                Ok((_, holder)) if looks == LEASE_LOOKS => {
-                    return Err(StoreError::Taken { place, holder: format!("node {holder}") });
+                Ok((_, holder, _)) if looks == last_look => {
+                    return Err(StoreError::Taken { place, holder });
                 }
-                Ok((_, holder)) => {
+                Ok((_, holder, _)) => {
                     if looks == 0 {
                         tracing::info!(holder, "waiting for the lease of another node to end");
                     }
@@ -92,10 +91,10 @@ impl Session {
         format!("{}writer:{}", self.prefix, self.number)
     }
 
-    /// Asks who has the fence.
+    /// Asks who declared this session dead.
     pub(super) fn question(&self) -> Cmd {
-        let mut command = redis::cmd("GET");
-        command.arg(format!("{}fence:{FENCE}", self.prefix));
+        let mut command = redis::cmd("HGET");
+        command.arg(self.writer_key()).arg("buried");
         command
     }
 
@@ -105,8 +104,8 @@ impl Session {
         script(include_str!("mark.lua"), &[self.prefix.as_bytes(), number.as_bytes()])
     }
 
-    /// How far the session came, from the answer to [`Session::mark`] or [`Session::renewal`];
-    /// otherwise who has the fence, if that is the reason.
+    /// How far the session came, from the answer to [`Session::mark`]; otherwise who has declared it
+    /// dead, if that is the reason.
     pub(super) fn reached(&self, answer: Value) -> Result<u64, Option<String>> {
         let (kind, detail) =
             redis::from_redis_value::<(String, String)>(answer).map_err(|_| None)?;
@@ -116,12 +115,23 @@ impl Session {
         detail.parse().map_err(|_| None)
     }
 
-    /// Keeps the lease.
-    pub(super) fn renewal(&self) -> Cmd {
+    /// Keeps the lease, and asks for what changed since the view with this version.
+    pub(super) fn look(&self, known: u64) -> Cmd {
+        let (number, known) = (self.number.to_string(), known.to_string());
+        let lease = milliseconds(self.lease);
+        let arguments = [&self.prefix, &number, &lease, &known].map(String::as_bytes);
+        script(include_str!("look.lua"), &arguments)
+    }
+
+    /// Changes the node's state (`""` keeps it) and the owners of shards.
+    pub(super) fn change(&self, state: &str, shards: &[(Shard, u64)]) -> Cmd {
         let number = self.number.to_string();
-        let lease = LEASE_MS.to_string();
-        let (prefix, node) = (self.prefix.as_bytes(), self.node.as_bytes());
-        script(include_str!("renew.lua"), &[prefix, number.as_bytes(), node, lease.as_bytes()])
+        let arguments = [self.prefix.as_bytes(), number.as_bytes(), state.as_bytes()];
+        let mut command = script(include_str!("move.lua"), &arguments);
+        for (shard, to) in shards {
+            command.arg(shard.number()).arg(*to);
+        }
+        command
     }
 
     /// Gives the lease back.
@@ -130,7 +140,7 @@ impl Session {
         script(include_str!("close.lua"), &[self.prefix.as_bytes(), number.as_bytes()])
     }
 
-    /// What to say when `holder` has the fence.
+    /// What to say when `holder` has declared this session dead.
     pub(super) fn fenced(&self, link: &Link, holder: &str) -> StoreError {
         if holder == "nobody" {
             return self.lost(link, "nothing");
@@ -151,6 +161,21 @@ impl Session {
             ),
         }
     }
+}
+
+/// A secret that nobody can guess.
+fn draw_secret() -> Result<String, rustix::io::Errno> {
+    let mut bytes = [0; 16];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
+    }
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A duration as the scripts take it.
+fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }
 
 /// A call of a script with its whole text. For what is called seldom, or is long itself.

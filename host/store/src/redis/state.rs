@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::StoreError;
 use crate::store::{Health, Replication};
 
@@ -13,7 +15,11 @@ pub(super) enum Side {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State(Mutex<Inner>);
+pub(super) struct State {
+    inner: Mutex<Inner>,
+    /// Whether another node has declared this session dead.
+    fenced: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -29,8 +35,16 @@ impl State {
         let mut inner = self.lock();
         if inner.poison.is_none() {
             tracing::error!(%error, "the store accepts nothing any more");
+            let is_fenced = matches!(error, StoreError::Fenced { .. });
             inner.poison = Some(error);
+            self.fenced.send_replace(is_fenced);
         }
+    }
+
+    /// Returns when another node has declared this session dead.
+    pub(super) async fn fenced(&self) {
+        // The sender is in `self`, and so there.
+        let _ = self.fenced.subscribe().wait_for(|is_fenced| *is_fenced).await;
     }
 
     /// Fails if the store is poisoned.
@@ -82,6 +96,6 @@ impl State {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing between lock and unlock can leave it half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,48 +5,55 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::link::{Link, Trouble};
+use super::members::Members;
 use super::reader::Reader;
 use super::server::{facts, replication, setting, shown};
 use super::session::Session;
 use super::state::{Side, State};
 
-/// How often it looks; several times within a lease.
+/// How often it looks whether Redis and its replicas are there.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// How often the lease is renewed within its time, and other nodes are looked at.
+const LOOKS_PER_LEASE: u32 = 10;
 
 /// After this time without an answer Redis counts as unreachable.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) struct Watch {
-    link: Link,
-    session: Session,
-    state: Arc<State>,
-    reader: Arc<Reader>,
+    pub(super) link: Link,
+    pub(super) session: Session,
+    pub(super) state: Arc<State>,
+    pub(super) reader: Arc<Reader>,
+    pub(super) members: Arc<Members>,
     /// How many batches of the session were acknowledged.
-    answered: Arc<AtomicU64>,
+    pub(super) answered: Arc<AtomicU64>,
 }
 
 impl Watch {
-    pub(super) fn new(
-        link: Link,
-        session: Session,
-        state: Arc<State>,
-        reader: Arc<Reader>,
-        answered: Arc<AtomicU64>,
-    ) -> Self {
-        Self { link, session, state, reader, answered }
-    }
-
     /// Looks until the store is poisoned.
     #[expect(clippy::disallowed_methods, reason = "looks after the store, seen by no guest")]
     pub(super) async fn run(self) {
+        let period = (self.session.lease / LOOKS_PER_LEASE).min(PERIOD);
+        let mut since_count = Duration::ZERO;
         while self.state.check().is_ok() {
-            tokio::time::sleep(PERIOD).await;
-            self.look().await;
+            tokio::time::sleep(period).await;
+            since_count += period;
+            let count = since_count >= PERIOD;
+            self.look(count).await;
+            if count {
+                since_count = Duration::ZERO;
+            }
         }
     }
 
-    pub(super) async fn look(&self) {
-        let looked = tokio::time::timeout(ANSWER_LIMIT, self.renew_and_count()).await;
+    /// Renews the lease, and with `count` learns of replicas.
+    pub(super) async fn look(&self, count: bool) {
+        let look = async {
+            self.renew().await?;
+            if count { self.count().await } else { Ok(()) }
+        };
+        let looked = tokio::time::timeout(ANSWER_LIMIT, look).await;
         let trouble = match looked {
             Ok(Ok(())) => None,
             Ok(Err(Trouble::Passing(reason) | Trouble::Lasting(reason))) => Some(reason),
@@ -59,20 +66,17 @@ impl Watch {
         self.state.note(Side::Watch, trouble);
     }
 
-    async fn renew_and_count(&self) -> Result<(), Trouble> {
+    async fn renew(&self) -> Result<(), Trouble> {
         let answered = self.answered.load(Ordering::SeqCst);
-        let renewed = self.reader.ask_once(&self.session.renewal()).await?;
-        match self.session.reached(renewed) {
-            Ok(last) if last < answered => {
-                let found = format!("{last} batches of {answered}");
-                self.state.poison(self.session.lost(&self.link, &found));
-            }
-            Ok(_) => {}
-            Err(Some(holder)) => self.state.poison(self.session.fenced(&self.link, &holder)),
-            Err(None) => {
-                return Err(Trouble::Passing("the lease was not renewed".to_owned()));
-            }
+        let last = self.members.renew().await?;
+        if last < answered {
+            let found = format!("{last} batches of {answered}");
+            self.state.poison(self.session.lost(&self.link, &found));
         }
+        Ok(())
+    }
+
+    async fn count(&self) -> Result<(), Trouble> {
         let answer = self.reader.ask_once(&redis::cmd("INFO")).await?;
         let text: String =
             redis::from_redis_value(answer).map_err(|error| Trouble::Lasting(error.to_string()))?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use everlog_oplog::codec::Decoded;
 use everlog_oplog::{Codec, EntryKind, Index};
+use everlog_store::cluster::Cluster;
 use everlog_store::{
     Append, Batch, Digest, Done, Health, KeyRange, LogRecord, Order, Replication, Space, Store,
     StoreError, WorkerKey,
@@ -134,6 +135,10 @@ impl Store for StopAfter {
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         self.store.facts()
+    }
+
+    fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        self.store.cluster()
     }
 
     fn wait_replicas(&self, count: u32) -> BoxFuture<'_, Result<(), StoreError>> {

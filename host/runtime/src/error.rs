@@ -1,7 +1,9 @@
 //! What callers can be told: every way in which a request ends without its result.
 
 use everlog_oplog::Index;
-use everlog_store::StoreError;
+use everlog_store::{StoreError, WorkerKey};
+
+use crate::worker::WorkerId;
 
 /// Why a component can't be deployed, found or removed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -65,6 +67,12 @@ pub enum ComponentError {
         name: String,
         /// Why.
         detail: String,
+    },
+    /// Two nodes deployed at the same time.
+    #[error("component {name} was changed on another node at the same time; deploy it again")]
+    DeployedElsewhere {
+        /// The component.
+        name: String,
     },
     /// The component still has workers.
     #[error("component {name} has workers ({example} among them); delete them first, or force")]
@@ -231,6 +239,18 @@ pub enum WorkerError {
         /// How many may wait.
         limit: usize,
     },
+    /// The worker is on another node, or on its way there.
+    #[error("worker {worker} is on another node now, or on its way there; try again in a moment")]
+    Elsewhere {
+        /// The worker.
+        worker: String,
+    },
+    /// Another node could not do what it was asked.
+    #[error("another node was asked and refused: {detail}")]
+    Peer {
+        /// What it said.
+        detail: String,
+    },
     /// The server is stopping.
     #[error("the server is stopping; try again in a moment")]
     ShuttingDown,
@@ -238,8 +258,16 @@ pub enum WorkerError {
 
 impl From<StoreError> for WorkerError {
     fn from(error: StoreError) -> Self {
-        Self::Storage(error)
+        match error {
+            StoreError::Moved { worker, .. } => Self::Elsewhere { worker: shown(&worker) },
+            error => Self::Storage(error),
+        }
     }
+}
+
+/// A worker's key as people know it.
+fn shown(key: &WorkerKey) -> String {
+    WorkerId::from_key(key.as_bytes()).map_or_else(|| key.to_string(), |id| id.to_string())
 }
 
 /// Why an invocation has no result.

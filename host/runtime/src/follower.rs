@@ -1,12 +1,17 @@
 //! Waiting for a worker's log to grow, wherever the worker is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everlog_oplog::Index;
 
+use crate::clock;
 use crate::durable::Durable;
 use crate::shared::Shared;
 use crate::worker::WorkerId;
+
+/// How often the log of a worker on another node is looked at.
+const LOOK_ELSEWHERE: Duration = Duration::from_millis(200);
 
 /// Tells when a worker's log may have grown.
 pub struct Follower {
@@ -38,6 +43,11 @@ impl Follower {
                     }
                 }
                 None if !self.exists().await => return false,
+                // What happens on another node is seen in the store only.
+                None if !self.shared.serves(&self.worker) => {
+                    clock::pause(LOOK_ELSEWHERE).await;
+                    return true;
+                }
                 None => arrival.await,
             }
         }

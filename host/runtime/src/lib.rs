@@ -11,6 +11,7 @@ mod belongings;
 mod blob_names;
 mod blobstore;
 pub mod clock;
+mod cluster;
 mod component;
 pub mod config;
 mod drill;
@@ -36,6 +37,7 @@ mod wasi;
 mod worker;
 
 pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_name};
+pub use cluster::{Membership, PeerFailure, Peers, Place};
 pub use component::{ComponentVersion, Deployed};
 pub use config::RuntimeConfig;
 pub use entropy::uuid as random_uuid;

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use everlog_oplog::Payload;
+use everlog_store::cluster::Shard;
 use everlog_store::{Digest, Store, StoreError};
 use wasmtime::Engine;
 
 use crate::blobstore::Containers;
+use crate::cluster::Membership;
 use crate::component::Catalog;
 use crate::config::RuntimeConfig;
+use crate::error::WorkerError;
 use crate::files::FilesRoot;
 use crate::keyvalue::KeyValues;
 use crate::network::HttpClient;
 use crate::state_store::StateStores;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
-use crate::worker::{Registry, Timers};
+use crate::worker::{Registry, Timers, WorkerId};
 
 /// Arguments and results above this size, in bytes, go to a blob beside the log. Part of the log's format: replay
 /// compares results as they are recorded, so it never changes.
@@ -33,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) timers: Timers,
     pub(crate) counters: Arc<Counters>,
+    /// The nodes that share the store, if it is shared.
+    pub(crate) membership: Option<Membership>,
     /// Where the directories of all workers are.
     pub(crate) files: Arc<FilesRoot>,
     /// The linear memory of all loaded workers.
@@ -48,6 +53,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Whether a worker's place in memory, if it has one, is here.
+    pub(crate) fn serves(&self, worker: &WorkerId) -> bool {
+        let Some(membership) = &self.membership else { return true };
+        worker.key().is_ok_and(|key| membership.serves(Shard::of(&key)))
+    }
+
+    /// What to say when a worker's task ended without an answer.
+    pub(crate) fn unanswered(&self, worker: &WorkerId) -> WorkerError {
+        if self.serves(worker) {
+            return WorkerError::ShuttingDown;
+        }
+        WorkerError::Elsewhere { worker: worker.to_string() }
+    }
+
     /// Bytes as an entry holds them: large ones become a blob, durable before the entry is.
     pub(crate) async fn payload(&self, bytes: Vec<u8>) -> Result<Payload, StoreError> {
         self.payload_within(bytes, MAX_INLINE_BYTES).await

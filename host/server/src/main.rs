@@ -1,10 +1,13 @@
 //! The everlog binary: the server, and the command line that speaks to one.
 //!
 //! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`]
-//! turns WIT values into JSON and back, [`dapr`] the state API of Dapr beside it, [`config`] and [`telemetry`] are what an operator sets and sees.
+//! turns WIT values into JSON and back, [`cluster`] passes requests on to other servers, [`dapr`]
+//! is the state API of Dapr beside it, [`config`] and [`telemetry`] are what an operator sets and
+//! sees.
 
 mod cli;
 mod client;
+mod cluster;
 mod config;
 mod dapr;
 mod filter;

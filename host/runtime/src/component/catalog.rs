@@ -1,10 +1,10 @@
 //! Which components there are: the store's records, and what of them is compiled.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use everlog_store::{Batch, Change, Digest, KeyRange, Order, Store};
+use everlog_store::{Batch, Change, Digest, Expectation, KeyRange, Order, Store, StoreError};
 use uuid::Uuid;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -74,20 +74,66 @@ impl Catalog {
             known: RwLock::default(),
             writing: tokio::sync::Mutex::new(()),
         };
-        let records = catalog
-            .store
-            .scan(spaces::COMPONENTS, KeyRange::all(), Order::Forward, MAX_COMPONENTS)
-            .await?;
+        catalog.refresh_all().await?;
+        Ok(catalog)
+    }
+
+    /// Learns what is deployed, and loads the newest version of what it did not know. On a store that is shared, other
+    /// nodes deploy too.
+    pub(crate) async fn refresh_all(&self) -> Result<(), ComponentError> {
+        let store = &self.store;
+        let records =
+            store.scan(spaces::COMPONENTS, KeyRange::all(), Order::Forward, MAX_COMPONENTS).await?;
+        let mut stored = HashSet::new();
         for (name, bytes) in records {
             let name = String::from_utf8_lossy(&name).into_owned();
-            let record = ComponentRecord::decode(&name, &bytes)?;
-            let newest = catalog.load(&name, &record, record.newest()).await;
-            if let Err(error) = &newest {
-                tracing::error!(component = name, %error, "a component can't be used");
-            }
-            catalog.write().insert(name, record, newest);
+            self.learn(&name, ComponentRecord::decode(&name, &bytes)?).await;
+            stored.insert(name);
         }
-        Ok(catalog)
+        let _writing = self.writing.lock().await;
+        let known: Vec<_> = self.read().by_name.keys().cloned().collect();
+        for name in known.into_iter().filter(|name| !stored.contains(name)) {
+            // It may have been deployed since the scan.
+            if self.stored(&name).await?.is_none() {
+                self.write().remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Catalog::refresh_all`], for one name.
+    pub(crate) async fn refresh(&self, name: &str) -> Result<(), ComponentError> {
+        let record = self.stored(name).await?;
+        match record {
+            Some(record) => self.learn(name, record).await,
+            None => self.write().remove(name),
+        }
+        Ok(())
+    }
+
+    /// Takes in a record as it is stored, if it is news.
+    async fn learn(&self, name: &str, record: ComponentRecord) {
+        let is_known = |known: &Entry| {
+            let (known, found) = (&known.record, &record);
+            known.id == found.id && known.versions.len() >= found.versions.len()
+        };
+        if self.read().by_name.get(name).is_some_and(is_known) {
+            return;
+        }
+        let newest = self.load(name, &record, record.newest()).await;
+        if let Err(error) = &newest {
+            tracing::error!(component = name, %error, "a component can't be used");
+        }
+        let mut known = self.write();
+        // Somebody else may have learned it meanwhile.
+        if !known.by_name.get(name).is_some_and(is_known) {
+            known.replace(name.to_owned(), record, newest);
+        }
+    }
+
+    async fn stored(&self, name: &str) -> Result<Option<ComponentRecord>, ComponentError> {
+        let bytes = self.store.get(spaces::COMPONENTS, name.as_bytes()).await?;
+        Ok(bytes.map(|bytes| ComponentRecord::decode(name, &bytes)).transpose()?)
     }
 
     /// The newest version of a component, by name or UUID.
@@ -106,6 +152,24 @@ impl Catalog {
 
     /// A particular version, compiled now if nobody asked for it since the start.
     pub(crate) async fn version(
+        &self,
+        name_or_id: &str,
+        version: u64,
+    ) -> Result<Arc<ComponentVersion>, ComponentError> {
+        let known = self.known_version(name_or_id, version).await;
+        let is_unknown = |error: &ComponentError| {
+            use ComponentError::{NotFound, VersionNotFound};
+            matches!(error, NotFound { .. } | VersionNotFound { .. })
+        };
+        if self.store.cluster().is_none() || !known.as_ref().is_err_and(is_unknown) {
+            return known;
+        }
+        // Another node may have deployed it just now.
+        self.refresh_all().await?;
+        self.known_version(name_or_id, version).await
+    }
+
+    async fn known_version(
         &self,
         name_or_id: &str,
         version: u64,
@@ -175,14 +239,17 @@ impl Catalog {
         deploy::check_preamble(&wasm)?;
         let digest = Digest::of(&wasm);
         let _writing = self.writing.lock().await;
-        let record = self.read().by_name.get(name).map(|entry| entry.record.clone());
-        if let Some(record) = &record
+        if self.store.cluster().is_some() {
+            self.refresh(name).await?;
+        }
+        let before = self.read().by_name.get(name).map(|entry| entry.record.clone());
+        if let Some(record) = &before
             && record.versions.last().is_some_and(|newest| newest.digest == *digest.as_bytes())
             && let Ok(version) = self.newest(name)
         {
             return Ok(Deployed { version, created: false });
         }
-        let mut record = record.unwrap_or_else(|| ComponentRecord {
+        let mut record = before.clone().unwrap_or_else(|| ComponentRecord {
             id: entropy::uuid().into_bytes(),
             versions: Vec::new(),
         });
@@ -193,7 +260,7 @@ impl Catalog {
         });
         let version = self.compile(name, &record, record.newest(), &wasm)?;
         self.store.put_blob(wasm).await?;
-        self.save(name, &record).await?;
+        self.save(name, before.as_ref(), &record).await?;
         self.write().insert(name.to_owned(), record, Ok(Arc::clone(&version)));
         Ok(Deployed { version, created: true })
     }
@@ -208,14 +275,33 @@ impl Catalog {
         Ok(())
     }
 
-    async fn save(&self, name: &str, record: &ComponentRecord) -> Result<(), ComponentError> {
+    /// Fails where another node has changed the record since `before`.
+    async fn save(
+        &self,
+        name: &str,
+        before: Option<&ComponentRecord>,
+        record: &ComponentRecord,
+    ) -> Result<(), ComponentError> {
+        let expectation = Expectation {
+            space: spaces::COMPONENTS,
+            key: name.as_bytes().to_vec(),
+            value: before.map(ComponentRecord::encode),
+        };
         let change = Change::Put {
             space: spaces::COMPONENTS,
             key: name.as_bytes().to_vec(),
             value: record.encode(),
         };
-        let batch = Batch { changes: vec![change], ..Batch::default() };
-        Ok(everlog_store::commit(&*self.store, batch).await?)
+        // A store of its own has no other writer.
+        let expectations = self.store.cluster().map(|_| expectation).into_iter().collect();
+        let changes = vec![change];
+        let batch = Batch { expectations, changes, ..Batch::default() };
+        match everlog_store::commit(&*self.store, batch).await {
+            Err(StoreError::Unexpected { .. }) => {
+                Err(ComponentError::DeployedElsewhere { name: name.to_owned() })
+            }
+            stored => Ok(stored?),
+        }
     }
 
     async fn load(
@@ -301,6 +387,19 @@ impl Known {
         {
             self.older.insert((before.uuid(), version.version), version);
         }
+    }
+
+    /// As [`Known::insert`]; a component that was deleted and deployed anew is another one.
+    fn replace(
+        &mut self,
+        name: String,
+        record: ComponentRecord,
+        newest: Result<Arc<ComponentVersion>, ComponentError>,
+    ) {
+        if self.by_name.get(&name).is_some_and(|known| known.record.id != record.id) {
+            self.remove(&name);
+        }
+        self.insert(name, record, newest);
     }
 
     fn remove(&mut self, name: &str) {

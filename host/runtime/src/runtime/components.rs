@@ -17,7 +17,11 @@ impl Runtime {
     /// # Errors
     /// [`ComponentError`] says what is wrong with the name or the bytes; nothing has changed then.
     pub async fn deploy(&self, name: &str, wasm: Vec<u8>) -> Result<Deployed, ComponentError> {
-        self.shared.catalog.deploy(name, wasm).await
+        let deployed = self.shared.catalog.deploy(name, wasm).await?;
+        if deployed.created {
+            self.shared.announce_component(name).await;
+        }
+        Ok(deployed)
     }
 
     /// The newest version of a component, by name or UUID.
@@ -80,7 +84,9 @@ impl Runtime {
                 }
             }
         }
-        self.shared.catalog.delete(&name).await
+        self.shared.catalog.delete(&name).await?;
+        self.shared.announce_component(&name).await;
+        Ok(())
     }
 
     async fn first_worker(&self, component: Uuid) -> Result<Option<WorkerId>, ComponentError> {

@@ -1,11 +1,15 @@
 //! Promises, and the past of workers: taken back, or taken over by another.
 
+use std::sync::Arc;
+
 use everlog_oplog::{CopyError, Heir, Index, WorkerId as LoggedId, copy_log};
 use tokio::sync::oneshot;
 
 use super::Runtime;
 use crate::clock;
+use crate::cluster::Request;
 use crate::error::WorkerError;
+use crate::shared::Shared;
 use crate::worker::{Message, PromiseState, RevertTo, WorkerId, read_log};
 
 impl Runtime {
@@ -54,22 +58,10 @@ impl Runtime {
         at: Option<Index>,
     ) -> Result<Index, WorkerError> {
         self.settle(worker).await?;
-        let key = worker.key()?;
-        let (log, _) = read_log(&self.shared, &key).await?;
-        if log.is_empty() {
-            return Err(WorkerError::NotFound { worker: worker.to_string() });
-        }
-        let logged = LoggedId { component: heir.component.into(), name: heir.name.clone() };
-        let heir_key = heir.key()?;
-        let copy = Heir { identity: heir_key.as_bytes(), worker: logged };
-        let copied = copy_log(key.as_bytes(), &log, at, &copy, clock::now());
-        let copied = copied.map_err(|error| refused(worker, error))?;
-        let component = heir.component.to_string();
-        self.shared.catalog.version(&component, copied.status.component_version).await?;
-        let copied_up_to = copied.status.origins.last().map_or(copied.last, |origin| origin.at);
-        let log = Box::new(copied);
-        self.ask(heir, |reply| Message::Adopt { log, reply }).await?;
-        Ok(copied_up_to)
+        let here = self.shared.fork_here(worker, heir, at).await;
+        let Err(WorkerError::Elsewhere { .. }) = here else { return here };
+        let request = Request::Fork { source: worker.into(), heir: heir.into(), at };
+        self.shared.ask_owner(heir, &request).await.map(|(_, last)| last)
     }
 
     /// Returns when all that the worker has recorded so far is in the store.
@@ -81,6 +73,34 @@ impl Runtime {
             settled?;
         }
         Ok(())
+    }
+}
+
+impl Shared {
+    /// Makes `heir`, a worker of this node, from what the store has of `worker`.
+    pub(crate) async fn fork_here(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        heir: &WorkerId,
+        at: Option<Index>,
+    ) -> Result<Index, WorkerError> {
+        let key = worker.key()?;
+        let (log, _) = read_log(self, &key).await?;
+        if log.is_empty() {
+            return Err(WorkerError::NotFound { worker: worker.to_string() });
+        }
+        let logged = LoggedId { component: heir.component.into(), name: heir.name.clone() };
+        let heir_key = heir.key()?;
+        let copy = Heir { identity: heir_key.as_bytes(), worker: logged };
+        let copied = copy_log(key.as_bytes(), &log, at, &copy, clock::now());
+        let copied = copied.map_err(|error| refused(worker, error))?;
+        let component = heir.component.to_string();
+        self.catalog.version(&component, copied.status.component_version).await?;
+        let copied_up_to = copied.status.origins.last().map_or(copied.last, |origin| origin.at);
+        let (reply, adopted) = oneshot::channel();
+        self.deliver(heir, Message::Adopt { log: Box::new(copied), reply }).await?;
+        adopted.await.unwrap_or_else(|_| Err(self.unanswered(heir)))?;
+        Ok(copied_up_to)
     }
 }
 

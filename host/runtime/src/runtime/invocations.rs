@@ -18,6 +18,9 @@ use crate::worker::{
 };
 use crate::{clock, entropy};
 
+/// How often a name is drawn until it is one of this node's: in vain only where it has hardly any.
+const DRAWS: usize = 10_000;
+
 /// The longest idempotency key, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;
 
@@ -95,11 +98,23 @@ impl Runtime {
         invocation: Invocation,
         mut settings: WorkerSettings,
     ) -> Result<InvocationResult, InvokeError> {
-        let worker = WorkerId::new(component.id, entropy::uuid().to_string())?;
+        let worker = self.fresh_worker(component)?;
         settings.version.get_or_insert(component.version);
         let call = Box::new(prepare(invocation)?);
         let settings = Some(settings);
         self.ask(&worker, |reply| Message::Invoke { call, ephemeral: true, settings, reply }).await
+    }
+
+    /// A name that nobody has, of a worker of this node.
+    fn fresh_worker(&self, component: &ComponentVersion) -> Result<WorkerId, WorkerError> {
+        let draw = || WorkerId::new(component.id, entropy::uuid().to_string());
+        for _ in 0..DRAWS {
+            let worker = draw()?;
+            if self.shared.serves(&worker) {
+                return Ok(worker);
+            }
+        }
+        Err(WorkerError::Elsewhere { worker: draw()?.to_string() })
     }
 
     /// How far an invocation is; waits up to `wait` for its end.

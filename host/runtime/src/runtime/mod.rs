@@ -22,10 +22,11 @@ pub use updates::CheckedWorker;
 
 use crate::blobstore::Containers;
 use crate::clock;
+use crate::cluster::{self, Membership, Peers, run_balance};
 use crate::component::{Catalog, engine};
 use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
-use crate::error::{InvokeError, RuntimeError, WorkerError};
+use crate::error::{ComponentError, InvokeError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
 use crate::keyvalue::{Bucket, KeyPrefixes, KeyValues, Locks};
 use crate::network::HttpClient;
@@ -39,6 +40,8 @@ use crate::worker::{Message, Registry, SendError, Timers, WorkerId, run_timers};
 const SWEEPS_PER_IDLE: u32 = 4;
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 /// How often ended values are looked for in the cache.
+/// How often components that other nodes have changed are looked for, should one not have told.
+const COMPONENTS_REFRESH: Duration = Duration::from_secs(5);
 const CACHE_SWEEP: Duration = Duration::from_secs(60);
 
 /// Executes workers durably. One per process and store.
@@ -81,7 +84,9 @@ impl Runtime {
         let state_stores = StateStores::new(&config.state_stores, &store, &locks);
         let key_values = KeyValues::new(Arc::clone(&store), Arc::clone(&locks), prefixes);
         let containers = Containers::new(Arc::clone(&store), locks);
+        let membership = store.cluster().map(Membership::new);
         let shared = Arc::new(Shared {
+            membership,
             engine,
             store,
             catalog,
@@ -101,15 +106,50 @@ impl Runtime {
             tokio::spawn(sweep(Arc::clone(&shared))),
             tokio::spawn(sweep_cache(Arc::clone(&shared))),
             tokio::spawn(run_sweeper(Arc::clone(&shared))),
+            tokio::spawn(refresh_components(Arc::clone(&shared))),
         ];
         Ok(Arc::new(Self { shared, background: Mutex::new(background) }))
     }
 
-    /// Stops running invocations at their next host call, writes what they left, and takes no more calls.
+    /// This node among those that share the store; `None` where it has the store for itself.
+    #[must_use]
+    pub fn membership(&self) -> Option<&Membership> {
+        self.shared.membership.as_ref()
+    }
+
+    /// Takes this node's share of the workers, on a store that is shared. Before that it has none.
+    pub fn join(&self, peers: Arc<dyn Peers>) {
+        let Some(membership) = &self.shared.membership else { return };
+        membership.introduce(peers);
+        let balancing = tokio::spawn(run_balance(Arc::clone(&self.shared)));
+        self.background.lock().unwrap_or_else(PoisonError::into_inner).push(balancing);
+    }
+
+    /// Does what another node asks.
+    ///
+    /// # Errors
+    /// [`WorkerError::Peer`] if it cannot be understood.
+    pub async fn answer_peer(&self, request: &[u8]) -> Result<Vec<u8>, WorkerError> {
+        cluster::answer(&self.shared, request).await
+    }
+
+    /// Learns of components that other nodes have deployed, or removed, under this name.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn refresh_component(&self, name: &str) -> Result<(), ComponentError> {
+        self.shared.catalog.refresh(name).await
+    }
+
+    /// Stops running invocations at their next host call, writes what they left, and takes no more calls. Other nodes
+    /// get the workers, if there are any.
     pub async fn shutdown(&self) {
         let background =
             std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         background.iter().for_each(JoinHandle::abort);
+        if let Some(membership) = &self.shared.membership {
+            cluster::leave(&self.shared, membership).await;
+        }
         self.shared.registry.close().await;
     }
 
@@ -157,7 +197,7 @@ impl Runtime {
         let sent = self.shared.registry.send(&self.shared, worker, message(reply)).await;
         sent.map_err(|error| error.into_error(worker, self.shared.config.max_queue))?;
         // No answer: the task was stopped in between.
-        answer.await.unwrap_or_else(|_| Err(WorkerError::ShuttingDown.into()))
+        answer.await.unwrap_or_else(|_| Err(self.shared.unanswered(worker).into()))
     }
 }
 
@@ -169,6 +209,7 @@ trait IntoError<E> {
 impl IntoError<WorkerError> for SendError {
     fn into_error(self, worker: &WorkerId, limit: usize) -> WorkerError {
         match self {
+            Self::Elsewhere => WorkerError::Elsewhere { worker: worker.to_string() },
             Self::Full => WorkerError::Busy { worker: worker.to_string(), limit },
             Self::Closing => WorkerError::ShuttingDown,
         }
@@ -178,8 +219,22 @@ impl IntoError<WorkerError> for SendError {
 impl IntoError<InvokeError> for SendError {
     fn into_error(self, worker: &WorkerId, limit: usize) -> InvokeError {
         match self {
+            Self::Elsewhere => WorkerError::Elsewhere { worker: worker.to_string() }.into(),
             Self::Full => InvokeError::QueueFull { worker: worker.to_string(), limit },
             Self::Closing => InvokeError::ShuttingDown,
+        }
+    }
+}
+
+/// Looks for what other nodes have deployed and could not tell.
+async fn refresh_components(shared: Arc<Shared>) {
+    if shared.membership.is_none() {
+        return;
+    }
+    loop {
+        clock::pause(COMPONENTS_REFRESH).await;
+        if let Err(error) = shared.catalog.refresh_all().await {
+            tracing::warn!(%error, "components of other nodes can't be read; trying again");
         }
     }
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use everlog_oplog::{Entry, Index, Payload};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::Runtime;
+use crate::cluster::Request;
 use crate::error::WorkerError;
+use crate::shared::Shared;
 use crate::follower::Follower;
 use crate::worker::{
     Control, Listing, Message, Precision, WorkerId, WorkerMetadata, WorkerSettings, described,
@@ -63,7 +66,10 @@ impl Runtime {
     /// # Errors
     /// Not found.
     pub async fn delete_worker(&self, worker: &WorkerId) -> Result<(), WorkerError> {
-        self.control(worker, Control::Delete).await
+        let here = self.shared.delete_here(worker).await;
+        let Err(WorkerError::Elsewhere { .. }) = here else { return here };
+        let request = Request::Delete { worker: worker.into() };
+        self.shared.ask_owner(worker, &request).await.map(drop)
     }
 
     /// Stops a worker at its next host call, and keeps it stopped.
@@ -129,5 +135,17 @@ impl Runtime {
     #[must_use]
     pub fn follow(&self, worker: &WorkerId) -> Follower {
         Follower::new(Arc::clone(&self.shared), worker.clone())
+    }
+}
+
+impl Shared {
+    /// Removes a worker of this node.
+    pub(crate) async fn delete_here(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+    ) -> Result<(), WorkerError> {
+        let (reply, answer) = oneshot::channel();
+        self.deliver(worker, Message::Control { control: Control::Delete, reply }).await?;
+        answer.await.unwrap_or_else(|_| Err(self.unanswered(worker)))
     }
 }

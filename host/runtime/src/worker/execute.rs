@@ -9,7 +9,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::front::{Front, Taken};
 use super::guest::{Guest, Prepared, Returned};
-use super::message::{Control, Message, Reply};
+use super::message::{Control, Departing, Message, Reply};
 use super::update::Patience;
 use crate::clock;
 use crate::durable::{Interruption, Recorder};
@@ -46,8 +46,8 @@ pub(crate) enum Stop {
     Revert { to: Index, reply: Reply<Result<Index, WorkerError>> },
     /// An update that does not wait for the end of the invocation.
     Update,
-    /// The server stops.
-    Shutdown,
+    /// It has to leave memory.
+    Depart(Departing),
 }
 
 /// Runs `target` until it ends or is stopped, taking in messages meanwhile and committing the tail now and then.
@@ -102,7 +102,7 @@ impl Watch<'_> {
                 never = &mut flushing => match never {},
                 message = mailbox.recv() => {
                     let Some(message) = message else {
-                        return Attended::Ended(End::Stopped(Stop::Shutdown));
+                        return Attended::Ended(End::Stopped(Stop::Depart(Departing::ServerStops)));
                     };
                     match front.take_in(recorder, message).await {
                         // It goes on already.

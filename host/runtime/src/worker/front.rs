@@ -96,7 +96,7 @@ impl Front {
             Message::Update { request, reply } => self.request_update(recorder, request, reply),
             Message::Wake { due } => self.forget_stale_wake(recorder, due),
             Message::Evict => return Taken::Evict,
-            Message::Shutdown => return Taken::Stop(Stop::Shutdown),
+            Message::Depart(why) => return Taken::Stop(Stop::Depart(why)),
         }
         Taken::Done
     }

@@ -132,8 +132,27 @@ pub(crate) enum Message {
     Wake { due: Timestamp },
     /// Leave memory if idle.
     Evict,
-    /// Leave memory now; the server stops.
-    Shutdown,
+    /// Leave memory now, whatever runs.
+    Depart(Departing),
+}
+
+/// Why a worker has to leave memory at once. It goes on where it is next loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departing {
+    /// The server stops.
+    ServerStops,
+    /// Another node takes it over.
+    HandedOver,
+}
+
+impl Departing {
+    /// What those are told who wait for `worker`.
+    pub(crate) fn error(self, worker: &str) -> WorkerError {
+        match self {
+            Self::ServerStops => WorkerError::ShuttingDown,
+            Self::HandedOver => WorkerError::Elsewhere { worker: worker.to_owned() },
+        }
+    }
 }
 
 /// The completion of a promise on its way to the worker that made it.

@@ -9,6 +9,7 @@ use super::front::Front;
 use super::message::{Message, PromiseCompletion, PromiseState, Reply};
 use super::{SendError, WorkerId, unloaded};
 use crate::durable::Recorder;
+use crate::cluster::Request;
 use crate::error::WorkerError;
 use crate::follower::Follower;
 use crate::shared::Shared;
@@ -101,10 +102,27 @@ impl Shared {
         completer: Option<Caller>,
     ) -> Result<bool, WorkerError> {
         check_size(&data)?;
+        let here =
+            self.complete_promise_here(worker, promise, data.clone(), completer.clone()).await;
+        let Err(WorkerError::Elsewhere { .. }) = here else { return here };
+        let request =
+            Request::CompletePromise { worker: worker.into(), promise, data, completer };
+        self.ask_owner(worker, &request).await.map(|(first, _)| first)
+    }
+
+    /// Completes a promise of a worker of this node.
+    pub(crate) async fn complete_promise_here(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        promise: Index,
+        data: Vec<u8>,
+        completer: Option<Caller>,
+    ) -> Result<bool, WorkerError> {
+        check_size(&data)?;
         let (reply, answer) = oneshot::channel();
         let completion = PromiseCompletion { promise, data, completer, reply };
         self.deliver(worker, Message::CompletePromise(completion)).await?;
-        answer.await.unwrap_or(Err(WorkerError::ShuttingDown))
+        answer.await.unwrap_or_else(|_| Err(self.unanswered(worker)))
     }
 
     /// How a promise stands, without bringing its worker into memory.
@@ -153,6 +171,7 @@ impl Shared {
         match self.registry.send(self, worker, message).await {
             Ok(()) => Ok(()),
             Err(SendError::Closing) => Err(WorkerError::ShuttingDown),
+            Err(SendError::Elsewhere) => Err(WorkerError::Elsewhere { worker: worker.to_string() }),
             Err(SendError::Full) => {
                 let limit = self.config.max_queue;
                 Err(WorkerError::Busy { worker: worker.to_string(), limit })

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use everlog_oplog::Index;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::message::Message;
+use super::message::{Departing, Message};
 use super::update::VersionsCell;
 use super::{WorkerId, task};
 use crate::durable::Durable;
@@ -47,6 +47,8 @@ pub(crate) enum SendError {
     Full,
     /// The server stops.
     Closing,
+    /// It is on another node.
+    Elsewhere,
 }
 
 /// All workers in memory.
@@ -69,7 +71,7 @@ impl Registry {
     /// Hands a message to a worker, bringing it into memory first where it is not.
     ///
     /// # Errors
-    /// A full mailbox, or a server that stops.
+    /// A full mailbox, a server that stops, or a worker of another node.
     pub(crate) async fn send(
         &self,
         shared: &Arc<Shared>,
@@ -77,7 +79,7 @@ impl Registry {
         mut message: Message,
     ) -> Result<(), SendError> {
         loop {
-            let handle = self.get_or_spawn(shared, worker).ok_or(SendError::Closing)?;
+            let handle = self.get_or_spawn(shared, worker)?;
             message = match handle.mailbox.try_send(message) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::error::TrySendError::Full(_)) => return Err(SendError::Full),
@@ -129,10 +131,24 @@ impl Registry {
     /// Stops all workers, and waits until each has written its last entry.
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        let handles: Vec<_> = self.lock().values().cloned().collect();
+        self.part_with(|_| true, Departing::ServerStops).await;
+    }
+
+    /// Stops the workers that another node is to take over, which must not be served any more; returns when each has
+    /// written its last entry.
+    pub(crate) async fn hand_over(&self, is_given: impl Fn(&WorkerId) -> bool) {
+        self.part_with(is_given, Departing::HandedOver).await;
+    }
+
+    async fn part_with(&self, leaves: impl Fn(&WorkerId) -> bool, why: Departing) {
+        let handles: Vec<_> = {
+            let loaded = self.lock();
+            let leaving = loaded.iter().filter(|(worker, _)| leaves(worker));
+            leaving.map(|(_, handle)| Arc::clone(handle)).collect()
+        };
         for handle in &handles {
             // A full mailbox is read soon; a closed one belongs to a task that leaves anyway.
-            let _ = handle.mailbox.send(Message::Shutdown).await;
+            let _ = handle.mailbox.send(Message::Depart(why)).await;
         }
         for handle in &handles {
             let mut ended = handle.ended.subscribe();
@@ -140,13 +156,21 @@ impl Registry {
         }
     }
 
-    fn get_or_spawn(&self, shared: &Arc<Shared>, worker: &WorkerId) -> Option<Arc<Handle>> {
+    fn get_or_spawn(
+        &self,
+        shared: &Arc<Shared>,
+        worker: &WorkerId,
+    ) -> Result<Arc<Handle>, SendError> {
         let mut loaded = self.lock();
         if let Some(handle) = loaded.get(worker) {
-            return Some(Arc::clone(handle));
+            return Ok(Arc::clone(handle));
         }
         if self.closing.load(Ordering::SeqCst) {
-            return None;
+            return Err(SendError::Closing);
+        }
+        // Under the lock, so that whoever stops serving a shard sees every worker that was let in before.
+        if !shared.serves(worker) {
+            return Err(SendError::Elsewhere);
         }
         if loaded.len() >= shared.config.max_loaded_workers {
             evict_oldest(&loaded);
@@ -166,7 +190,7 @@ impl Registry {
         add(&shared.counters.loaded_workers, 1);
         tokio::spawn(task::run(Arc::clone(shared), worker.clone(), Arc::clone(&handle), messages));
         self.arrivals.notify_waiters();
-        Some(handle)
+        Ok(handle)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Arc<Handle>>> {

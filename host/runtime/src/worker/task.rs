@@ -17,7 +17,7 @@ use super::registry::Handle;
 use super::{WorkerId, load, update};
 use crate::clock;
 use crate::durable::Recorder;
-use crate::error::{InvokeError, WorkerError};
+use crate::error::WorkerError;
 use crate::shared::Shared;
 
 /// Whether the task goes on.
@@ -78,7 +78,7 @@ pub(crate) async fn run(
     drop(departure);
     // What arrived while the worker was leaving brings it back.
     while let Some(message) = leftover.recv().await {
-        if !matches!(message, Message::Evict | Message::Shutdown) {
+        if !matches!(message, Message::Evict | Message::Depart(_)) {
             let _ = shared.registry.send(&shared, &worker, message).await;
         }
     }
@@ -274,7 +274,7 @@ impl Task {
             }
             Message::Accept { .. } => self.create_log(WorkerSettings::default(), false).await,
             Message::Adopt { log, reply } => return self.adopt(*log, reply).await,
-            Message::Shutdown => return Flow::Leave,
+            Message::Depart(_) => return Flow::Leave,
             other => {
                 let error = WorkerError::NotFound { worker: self.front.label.to_string() };
                 refuse(other, &error);
@@ -347,8 +347,8 @@ impl Task {
     /// Acts on what came from outside, with no guest running.
     pub(super) async fn stop(&mut self, stop: Stop) -> Flow {
         match stop {
-            Stop::Shutdown => {
-                self.front.desk.refuse_all(&InvokeError::ShuttingDown);
+            Stop::Depart(why) => {
+                self.front.desk.refuse_all(&why.error(&self.front.label).into());
                 self.leave().await
             }
             Stop::Update => self.reopen().await,
@@ -398,6 +398,6 @@ pub(super) fn refuse(message: Message, error: &WorkerError) {
         Message::Revert { reply, .. } | Message::Settle { reply } => drop(reply.send(Err(error))),
         Message::CompletePromise(completion) => drop(completion.reply.send(Err(error))),
         Message::InspectPromise { reply, .. } => drop(reply.send(Err(error))),
-        Message::Wake { .. } | Message::Evict | Message::Shutdown => {}
+        Message::Wake { .. } | Message::Evict | Message::Depart(_) => {}
     }
 }

@@ -6,11 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use everlog_oplog::Timestamp;
-use everlog_store::{KeyRange, Order, StoreError};
+use everlog_store::{KeyRange, Order as Direction, StoreError};
 use tokio::sync::Notify;
 
 use super::WorkerId;
@@ -30,9 +31,17 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Timers {
     near: Mutex<BinaryHeap<Reverse<(Timestamp, WorkerId)>>>,
     changed: Notify,
+    /// Workers have come to this node whose records were passed over.
+    is_outdated: AtomicBool,
 }
 
 impl Timers {
+    /// Has all records looked at again, since workers have come to this node.
+    pub(crate) fn read_again(&self) {
+        self.is_outdated.store(true, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
     /// Remembers that `worker`, which leaves memory, is due at `due`. The wake record is in the store already.
     pub(crate) fn schedule(&self, worker: &WorkerId, due: Timestamp) {
         if due.0 <= clock::now().0.saturating_add(nanos(HORIZON)) {
@@ -63,6 +72,9 @@ impl Timers {
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut read_up_to = None;
     loop {
+        if shared.timers.is_outdated.swap(false, Ordering::SeqCst) {
+            read_up_to = None;
+        }
         let horizon = Timestamp(clock::now().0.saturating_add(nanos(HORIZON)));
         let mut look_again = Timestamp(horizon.0.saturating_sub(nanos(HORIZON) / 2));
         match read(&shared, read_up_to, horizon).await {
@@ -83,7 +95,7 @@ async fn wake_until(shared: &Arc<Shared>, look_again: Timestamp) {
             // A full mailbox means that the worker is awake; a closing server wakes nobody.
             let _ = shared.registry.send(shared, &worker, Message::Wake { due }).await;
         }
-        if clock::now() >= look_again {
+        if clock::now() >= look_again || shared.timers.is_outdated.load(Ordering::SeqCst) {
             return;
         }
         let next = shared.timers.next_due().unwrap_or(look_again).min(look_again);
@@ -107,11 +119,12 @@ async fn read(
     let end = Bound::Excluded(horizon.0.saturating_add(1).to_be_bytes().to_vec());
     loop {
         let range = KeyRange { start, end: end.clone() };
-        let page = shared.store.scan(spaces::WAKES, range, Order::Forward, PAGE).await?;
+        let page = shared.store.scan(spaces::WAKES, range, Direction::Forward, PAGE).await?;
         for (key, _) in &page {
             match records::parse_wake_key(key) {
                 Some((due, worker)) => match WorkerId::from_key(worker) {
-                    Some(worker) => shared.timers.push(due, worker),
+                    Some(worker) if shared.serves(&worker) => shared.timers.push(due, worker),
+                    Some(_) => {}
                     None => tracing::error!(?key, "a wake record names no worker; skipped"),
                 },
                 None => tracing::error!(?key, "a wake record can't be read; skipped"),

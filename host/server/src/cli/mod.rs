@@ -1,6 +1,7 @@
 //! The command line: one file per group of commands.
 
 mod completions;
+mod cluster;
 mod component;
 mod config;
 mod invoke;
@@ -61,6 +62,9 @@ enum Command {
     Serve(ConfigFlags),
     /// Run a `wasi:cli/command` component durably in the foreground, without a server
     Run(run::Arguments),
+    /// Look at the servers that share a store
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Deploy, look at and delete components
     #[command(subcommand)]
     Component(component::Command),
@@ -97,6 +101,12 @@ impl Cli {
             Command::Config(flags) => config::print(&flags, &output)?,
             Command::Store(command) => store::run(command, &output)?,
             Command::Completions(arguments) => completions::print(&arguments),
+            Command::Cluster(command) => {
+                speak(
+                    global,
+                    |client| async move { cluster::run(command, &client, &output).await },
+                )?;
+            }
             Command::Component(command) => {
                 speak(
                     global,

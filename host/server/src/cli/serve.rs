@@ -1,5 +1,7 @@
 //! `everlog serve`.
 
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::advertised;
 use crate::config::{ConfigFlags, Settings, StoreKind, load};
 use crate::dapr::components;
 use crate::http::{App, Listener, Server};
@@ -63,14 +66,18 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
     // The port first, since a taken one is found without touching the state. Whoever connects
     // waits.
     let listener = Listener::bind(settings).await?;
-    let store = open_store(settings).await?;
+    let store = open_store(settings, Some(listener.address())).await?;
     let workers = Runtime::open(settings.runtime_config(), store).await?;
     let stopping = CancellationToken::new();
     let app = Arc::new(App::new(Arc::clone(&workers), settings, stopping.clone()));
-    let server = Server::new(listener, settings, app);
+    let server = Server::new(listener, settings, Arc::clone(&app));
     tracing::info!(address = %server.address(), data_dir = %settings.data_dir.display(), "serving");
     let serving = tokio::spawn(server.run(stopping.clone()));
-    stop_signal().await?;
+    join(&workers, &app);
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        () = declared_dead(&workers) => return begin_anew(),
+    }
     tracing::info!("stopping: running invocations go on after the next start");
     stopping.cancel();
     let stopped = async {
@@ -85,12 +92,42 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the store that the settings name.
+/// Takes this server's share of the workers, where the store is shared.
+fn join(workers: &Arc<Runtime>, app: &App) {
+    if let Some(cluster) = &app.cluster {
+        workers.join(Arc::new(cluster.wire.clone()));
+    }
+}
+
+/// Resolves when another server has declared this one dead.
+async fn declared_dead(workers: &Runtime) {
+    match workers.membership() {
+        Some(membership) => membership.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Replaces this process by a new one with the same arguments: nothing of what it believed is true any more, and
+/// whoever waits for an answer has to ask again.
+///
+/// # Errors
+/// If that is not possible.
+fn begin_anew() -> anyhow::Result<()> {
+    tracing::warn!("other servers have taken over; beginning anew");
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    Err(error).context("cannot begin anew; start the server again")
+}
+
+/// Opens the store that the settings name. One that can be shared is shared, if it is said where this server `listens`.
 ///
 /// # Errors
 /// If it is in use, damaged, cannot be created, or cannot be reached, or is only half a copy.
-pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    let store = open_engine(settings).await?;
+pub(super) async fn open_store(
+    settings: &Settings,
+    listens: Option<SocketAddr>,
+) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open_engine(settings, listens).await?;
     let name = match &settings.store {
         StoreKind::Embedded => format!("the data directory {}", settings.data_dir.display()),
         StoreKind::Redis { .. } => format!("Redis under `{}`", settings.store_prefix),
@@ -100,7 +137,10 @@ pub(super) async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn St
 }
 
 /// As [`open_store`], whatever state the store is in.
-pub(super) async fn open_engine(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+pub(super) async fn open_engine(
+    settings: &Settings,
+    listens: Option<SocketAddr>,
+) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.store {
         StoreKind::Embedded if settings.min_replicas > 0 => anyhow::bail!(
             "`min-replicas` is {}, but embedded state has no replicas; set `store` to a Redis \
@@ -119,6 +159,10 @@ pub(super) async fn open_engine(settings: &Settings) -> anyhow::Result<Arc<dyn S
             let mut options = RedisOptions::new(url, &settings.data_dir);
             options.prefix.clone_from(&settings.store_prefix);
             options.min_replicas = settings.min_replicas;
+            options.lease = settings.node_lease;
+            options.address_of_node = listens
+                .map(|listens| advertised(settings.advertise.as_deref(), listens, url))
+                .transpose()?;
             let store = RedisStore::open(&options).await.context("cannot open the store")?;
             Ok(Arc::new(store))
         }

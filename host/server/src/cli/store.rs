@@ -178,7 +178,7 @@ impl Place {
     }
 
     async fn open(self) -> anyhow::Result<Opened> {
-        let opening = open_engine(&self.settings);
+        let opening = open_engine(&self.settings, None);
         let store = waiting("waiting until the state is free", opening).await?;
         Ok(Opened { store, name: self.name, _node: self.node })
     }

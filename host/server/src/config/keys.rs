@@ -75,6 +75,8 @@ pub(crate) const KEYS: &[Key] = &[
     store_keys::STORE,
     store_keys::STORE_PREFIX,
     store_keys::MIN_REPLICAS,
+    store_keys::ADVERTISE,
+    store_keys::NODE_LEASE,
     Key {
         name: "tokens",
         kind: Kind::Secrets,

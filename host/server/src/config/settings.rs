@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everlog_runtime::RuntimeConfig;
+use everlog_store::DEFAULT_LEASE;
 
 /// Everything an operator can set. What each one means is written in [`KEYS`](super::KEYS).
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) store: StoreKind,
     pub(crate) store_prefix: String,
     pub(crate) min_replicas: u32,
+    pub(crate) advertise: Option<String>,
+    pub(crate) node_lease: Duration,
     pub(crate) tokens: Vec<String>,
     pub(crate) allow_unauthenticated_remote: bool,
     pub(crate) production: bool,
@@ -72,6 +75,8 @@ impl Default for Settings {
             store: StoreKind::Embedded,
             store_prefix: "everlog:".to_owned(),
             min_replicas: 0,
+            advertise: None,
+            node_lease: DEFAULT_LEASE,
             tokens: Vec::new(),
             allow_unauthenticated_remote: false,
             production: false,

@@ -1,9 +1,12 @@
 //! The settings of the store.
 
+use std::time::Duration;
+
 use everlog_store::{MAX_STORE_PREFIX_BYTES, RedisOptions};
 
 use super::keys::{Key, Kind, parse_into};
 use super::settings::{Settings, StoreKind};
+use crate::units::{format_duration, parse_duration};
 
 pub(crate) const STORE: Key = Key {
     name: "store",
@@ -35,6 +38,50 @@ pub(super) const MIN_REPLICAS: Key = Key {
     set: |settings, text| parse_into(&mut settings.min_replicas, text, "a whole number"),
     get: |settings| settings.min_replicas.to_string(),
 };
+
+pub(super) const ADVERTISE: Key = Key {
+    name: "advertise",
+    kind: Kind::Value,
+    help: "Where other servers on the same Redis reach this one, as `http://host:port`. By default \
+           where it listens, or where it listens at all addresses, the one that leads to Redis.",
+    set: set_advertise,
+    get: |settings| settings.advertise.clone().unwrap_or_default(),
+};
+
+pub(super) const NODE_LEASE: Key = Key {
+    name: "node-lease",
+    kind: Kind::Value,
+    help: "How long a server on a shared Redis may be unheard of before others take over its \
+           workers.",
+    set: set_lease,
+    get: |settings| format_duration(settings.node_lease),
+};
+
+/// The shortest and the longest lease.
+const LEASES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+fn set_lease(settings: &mut Settings, text: &str) -> Result<(), String> {
+    let lease = parse_duration(text)?;
+    if !(LEASES.0..=LEASES.1).contains(&lease) {
+        let (least, most) = (format_duration(LEASES.0), format_duration(LEASES.1));
+        return Err(format!("expected {least} to {most}"));
+    }
+    settings.node_lease = lease;
+    Ok(())
+}
+
+fn set_advertise(settings: &mut Settings, text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        settings.advertise = None;
+        return Ok(());
+    }
+    let url = reqwest::Url::parse(text).ok().filter(|url| {
+        url.scheme() == "http" && url.has_host() && url.path() == "/" && url.query().is_none()
+    });
+    url.ok_or("expected `http://host:port`")?;
+    settings.advertise = Some(text.trim_end_matches('/').to_owned());
+    Ok(())
+}
 
 fn set_store(place: &mut StoreKind, text: &str) -> Result<(), String> {
     if text == "embedded" {

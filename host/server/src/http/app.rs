@@ -6,13 +6,16 @@ use everlog_runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Guard;
+use crate::cluster::Wire;
 use crate::config::Settings;
 use crate::dapr::Dapr;
 use crate::telemetry::Metrics;
 
 /// The state behind the routes.
 pub(crate) struct App {
-    pub(super) runtime: Arc<Runtime>,
+    pub(crate) runtime: Arc<Runtime>,
+    /// The other servers, where the store is shared.
+    pub(crate) cluster: Option<ClusterApp>,
     pub(super) metrics: Metrics,
     pub(super) guard: Guard,
     /// The state API for clients of Dapr.
@@ -25,6 +28,12 @@ pub(crate) struct App {
     pub(super) stopping: CancellationToken,
 }
 
+/// What a server of many needs.
+pub(crate) struct ClusterApp {
+    /// The way to the others.
+    pub(crate) wire: Wire,
+}
+
 impl App {
     /// The state of a server with these settings.
     pub(crate) fn new(
@@ -32,7 +41,9 @@ impl App {
         settings: &Settings,
         stopping: CancellationToken,
     ) -> Self {
+        let wire = runtime.membership().map(|membership| Wire::new(membership.secret()));
         Self {
+            cluster: wire.map(|wire| ClusterApp { wire }),
             runtime,
             metrics: Metrics::default(),
             guard: Guard::new(settings),

@@ -11,6 +11,7 @@ impl From<StoreError> for Problem {
             StoreError::Corrupt { .. } | StoreError::LostTail { .. } => Code::OplogDamaged,
             StoreError::Limit { .. } => Code::BodyTooLarge,
             StoreError::Conflict { .. } => Code::Unavailable,
+            StoreError::Moved { .. } | StoreError::Fenced { .. } => Code::WorkerElsewhere,
             StoreError::InvalidBatch { .. } => Code::InternalError,
             _ => Code::StorageUnavailable,
         };
@@ -31,6 +32,7 @@ impl From<ComponentError> for Problem {
             | ComponentError::TooLarge { .. }
             | ComponentError::UnsatisfiedImport { .. } => Code::InvalidComponent,
             ComponentError::Unusable { .. } => Code::ComponentUnusable,
+            ComponentError::DeployedElsewhere { .. } => Code::Unavailable,
             ComponentError::HasWorkers { .. } => Code::ComponentHasWorkers,
             _ => Code::InternalError,
         };
@@ -58,7 +60,8 @@ impl From<WorkerError> for Problem {
             WorkerError::Ephemeral { .. } => Code::InvalidRequest,
             WorkerError::Exited { .. } => Code::WorkerExited,
             WorkerError::NoRoom { .. } => Code::Unavailable,
-            WorkerError::ShuttingDown => Code::Unavailable,
+            WorkerError::Elsewhere { .. } => Code::WorkerElsewhere,
+            WorkerError::ShuttingDown | WorkerError::Peer { .. } => Code::Unavailable,
             _ => Code::InternalError,
         };
         Self::new(code, sentence(&error))

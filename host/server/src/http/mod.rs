@@ -4,6 +4,7 @@
 
 mod app;
 mod body;
+mod cluster_routes;
 mod component_routes;
 mod dapr_routes;
 mod encode;
@@ -29,4 +30,6 @@ mod worker_listing;
 mod worker_routes;
 
 pub(crate) use app::App;
+pub(crate) use names::IDEMPOTENCY_KEY;
+pub(crate) use problem::{Code as ProblemCode, Problem};
 pub(crate) use server::{Listener, Server};

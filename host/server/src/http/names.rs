@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::problem::{Code, Problem};
 
 /// The header that makes a call safe to repeat.
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest idempotency key, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 256;
 /// The longest `traceparent`, in bytes: version 00 has 55, later versions may have more.

@@ -54,6 +54,8 @@ pub(crate) enum Code {
     InternalError,
     Unavailable,
     StorageUnavailable,
+    WorkerElsewhere,
+    OutcomeUnknown,
 }
 
 impl Code {
@@ -100,6 +102,8 @@ impl Code {
             Self::InternalError => "internal-error",
             Self::Unavailable => "unavailable",
             Self::StorageUnavailable => "storage-unavailable",
+            Self::WorkerElsewhere => "worker-elsewhere",
+            Self::OutcomeUnknown => "outcome-unknown",
         }
     }
 
@@ -142,8 +146,10 @@ impl Code {
             | Self::ComponentUnusable
             | Self::OplogDamaged
             | Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::InvalidResponse => StatusCode::BAD_GATEWAY,
-            Self::Unavailable | Self::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidResponse | Self::OutcomeUnknown => StatusCode::BAD_GATEWAY,
+            Self::Unavailable | Self::StorageUnavailable | Self::WorkerElsewhere => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -190,6 +196,8 @@ impl Code {
             Self::InternalError => "The server has a defect",
             Self::Unavailable => "The server cannot answer now",
             Self::StorageUnavailable => "The store accepts nothing now",
+            Self::WorkerElsewhere => "The worker is on its way to another node",
+            Self::OutcomeUnknown => "Nobody knows what came of the request",
         }
     }
 }
@@ -319,6 +327,10 @@ impl IntoResponse for Problem {
             }
             Code::Unavailable | Code::StorageUnavailable | Code::TooManyRequests => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            Code::WorkerElsewhere => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+                headers.insert(crate::cluster::ELSEWHERE, HeaderValue::from_static("1"));
             }
             _ => {}
         }

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any, delete, get, post, put};
 
 use super::app::App;
 use super::problem::{Code, Problem};
 use super::{
-    component_routes, dapr_routes, history_routes, incoming_routes, invocation_routes,
-    invoke_routes, log_routes, openapi, oplog_routes, promise_routes, service_routes,
-    transfer_routes, update_routes, worker_listing, worker_routes,
+    cluster_routes, component_routes, dapr_routes, history_routes, incoming_routes,
+    invocation_routes, invoke_routes, log_routes, openapi, oplog_routes, promise_routes,
+    service_routes, transfer_routes, update_routes, worker_listing, worker_routes,
 };
+use crate::cluster::{MESSAGES_PATH, forward};
 use crate::dapr;
 
 /// A method on a path, and what answers it.
@@ -65,6 +67,8 @@ fn routes() -> Vec<Route> {
         route("get", "/metrics", get(service_routes::metrics)),
         route("get", "/openapi.json", get(service_routes::openapi)),
         route("get", "/v1/version", get(service_routes::version)),
+        route("get", "/v1/cluster", get(cluster_routes::status)),
+        route("post", MESSAGES_PATH, post(cluster_routes::message)),
         route("get", "/v1/components", get(component_routes::list)),
         route("put", component!(""), put(component_routes::put)),
         route("get", component!(""), get(component_routes::get)),
@@ -124,6 +128,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     routes()
         .into_iter()
         .fold(Router::new(), add)
+        .route_layer(from_fn_with_state(Arc::clone(&app), forward))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(app)

@@ -58,6 +58,11 @@ impl Listener {
         let address = socket.local_addr().map_err(failed)?;
         Ok(Self { socket, address })
     }
+
+    /// Where it is, with the port that was taken where 0 was asked for.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 /// A server that answers at an open port.

@@ -21,7 +21,7 @@ use crate::worker::desk::Waiting;
 use crate::worker::execute::{self, Attended, End, Stop, Watch};
 use crate::worker::guest::{Guest, LOAD_SNAPSHOT, SAVE_SNAPSHOT};
 use crate::worker::load;
-use crate::worker::message::{Control, Message};
+use crate::worker::message::{Control, Departing, Message};
 use crate::worker::task::{Flow, Task, refuse};
 
 /// A host without room for the new version is asked again after this time.
@@ -254,7 +254,8 @@ impl Task {
     ) -> Result<(), Missed> {
         let limit = self.shared.config.max_queue;
         match message {
-            None | Some(Message::Shutdown) => return Err(Missed::Stopped(Stop::Shutdown)),
+            None => return Err(Missed::Stopped(Stop::Depart(Departing::ServerStops))),
+            Some(Message::Depart(why)) => return Err(Missed::Stopped(Stop::Depart(why))),
             Some(Message::Control { control: Control::Resume, reply }) => {
                 let _ = reply.send(Ok(()));
             }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::versions::Versions;
 use crate::component::ComponentVersion;
 use crate::durable::Recorder;
+use crate::cluster::Request;
 use crate::error::WorkerError;
 use crate::shared::Shared;
 use crate::worker::WorkerId;
@@ -37,12 +38,26 @@ impl Shared {
         mode: UpdateMode,
         requester: Option<Caller>,
     ) -> Result<(), WorkerError> {
+        let here = self.update_here(worker, version, mode, requester.clone()).await;
+        let Err(WorkerError::Elsewhere { .. }) = here else { return here };
+        let request = Request::Update { worker: worker.into(), version, mode, requester };
+        self.ask_owner(worker, &request).await.map(drop)
+    }
+
+    /// As [`Shared::update`], of a worker of this node.
+    pub(crate) async fn update_here(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        version: u64,
+        mode: UpdateMode,
+        requester: Option<Caller>,
+    ) -> Result<(), WorkerError> {
         let component = worker.component.to_string();
         let version = self.catalog.version(&component, version).await?;
         let request = UpdateRequest { version, mode, requester };
         let (reply, answer) = oneshot::channel();
         self.deliver(worker, Message::Update { request, reply }).await?;
-        answer.await.unwrap_or(Err(WorkerError::ShuttingDown))
+        answer.await.unwrap_or_else(|_| Err(self.unanswered(worker)))
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::api::Component;
+use crate::api::{Component, send, try_send};
 use crate::fixtures::Fixture;
 use crate::redis::RedisServer;
 use crate::server::Server;
@@ -15,6 +17,9 @@ use crate::worker::Worker;
 
 /// Short, so that tests need not wait long for it to end.
 pub const FLAGS: [&str; 2] = ["--node-lease", "2s"];
+
+/// How long a client waits before it asks the next server.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// How many shards there are.
 const SHARDS: u64 = 1_024;
@@ -64,17 +69,27 @@ impl Cluster {
 
     /// Names of workers, one for each server, that are at home there.
     pub async fn homes(&self, component: &str) -> Vec<String> {
-        let mut homes = vec![None; self.nodes.len()];
+        let mut homes = Vec::new();
+        for at in 0..self.nodes.len() {
+            homes.push(self.name_at(component, at, "w").await);
+        }
+        homes
+    }
+
+    /// The name of another worker than [`Self::homes`] tells that is at home at a server.
+    pub async fn another_at(&self, component: &str, at: usize) -> String {
+        self.name_at(component, at, "other").await
+    }
+
+    async fn name_at(&self, component: &str, at: usize, begin: &str) -> String {
+        let address = format!("http://127.0.0.1:{}", self.nodes[at].port());
         for number in 0.. {
-            let name = format!("w{number}");
-            let home = home(&self.nodes[0].api().component(component).worker(&name)).await;
-            let at = self.nodes.iter().position(|node| session_of(node) == home);
-            homes[at.expect("the home is one of the servers")].get_or_insert(name);
-            if homes.iter().all(Option::is_some) {
-                break;
+            let name = format!("{begin}{number}");
+            if home(&self.nodes[0].api().component(component).worker(&name)).await == address {
+                return name;
             }
         }
-        homes.into_iter().flatten().collect()
+        unreachable!("each server has its share")
     }
 }
 
@@ -83,7 +98,9 @@ pub async fn settles(nodes: &[&Server]) {
     let share = SHARDS / nodes.len() as u64;
     wait::until("the shares are even", async || {
         for node in nodes {
-            let status = node.api().get("/v1/cluster").await.expect(200);
+            // It may be just beginning anew.
+            let status = try_send(node.api().request(Method::GET, &["v1", "cluster"])).await;
+            let Ok(status) = status.map(|reply| reply.expect(200)) else { return None };
             let members = status["nodes"].as_array().expect("a list");
             let is_even = |member: &Value| {
                 let shards = member["shards"].as_u64().unwrap_or(0);
@@ -100,12 +117,8 @@ pub async fn settles(nodes: &[&Server]) {
 
 /// The address of the server that answers for a worker, which need not exist.
 async fn home(worker: &Worker) -> String {
-    let reply = crate::api::send(worker.request(reqwest::Method::GET, &[])).await;
-    reply.header("everlog-node").expect("the answer says which node has the worker")
-}
-
-fn session_of(node: &Server) -> String {
-    format!("http://127.0.0.1:{}", node.port())
+    let reply = send(worker.request(Method::GET, &[])).await;
+    reply.header("everlog-node").expect("the answer says which node has the worker").to_owned()
 }
 
 /// Clients that add 1 to counters, each call under a key of its own, at one server after the other until
@@ -123,6 +136,25 @@ impl CounterLoad {
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let clients = workers.into_iter().enumerate().map(|(client, worker)| {
             tokio::spawn(add_until(worker, client, Arc::clone(&stop), Arc::clone(&acknowledged)))
+        });
+        Self { clients: clients.collect(), stop, acknowledged }
+    }
+
+    /// As [`Self::start`], with clients that try nothing twice.
+    #[must_use]
+    pub fn start_patient(workers: Vec<Vec<Worker>>) -> Self {
+        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicU64>::default());
+        let clients = workers.into_iter().map(|worker| {
+            let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    calls += 1;
+                    assert_eq!(worker[0].call("add", json!([1])).await, calls);
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+                calls
+            })
         });
         Self { clients: clients.collect(), stop, acknowledged }
     }
@@ -160,19 +192,7 @@ async fn add_until(
 ) -> u64 {
     let mut calls = 0;
     while !stop.load(Ordering::SeqCst) {
-        let key = format!("{client}-{calls}");
-        let total = wait::until("the call is acknowledged", async || {
-            let node = &worker[usize::try_from(calls).expect("few") % worker.len()];
-            match node.try_invoke_with_key("add", json!([1]), &key).await {
-                Ok(reply) if reply.status == 200 => Some(reply.expect(200)),
-                Ok(reply) => {
-                    assert!([502, 503].contains(&reply.status), "{}", reply.text());
-                    another(&worker, calls, &key).await
-                }
-                Err(_) => another(&worker, calls, &key).await,
-            }
-        })
-        .await;
+        let total = add_one(&worker, client, calls).await;
         calls += 1;
         assert_eq!(total, calls, "client {client}: the counter and its only client differ");
         acknowledged.fetch_add(1, Ordering::SeqCst);
@@ -180,15 +200,20 @@ async fn add_until(
     calls
 }
 
-/// The same call at the other servers, once each.
-async fn another(worker: &[Worker], calls: u64, key: &str) -> Option<Value> {
-    for step in 1..worker.len() {
-        let node = &worker[(usize::try_from(calls).expect("few") + step) % worker.len()];
-        if let Ok(reply) = node.try_invoke_with_key("add", json!([1]), key).await
-            && reply.status == 200
-        {
-            return Some(reply.expect(200));
+/// One call at one server after the other, until one acknowledges it.
+async fn add_one(worker: &[Worker], client: usize, call: u64) -> Value {
+    let key = format!("{client}-{call}");
+    let stopwatch = wait::Stopwatch::start();
+    let first = usize::try_from(call).expect("few calls");
+    for node in worker.iter().cycle().skip(first % worker.len()) {
+        match node.try_invoke_with_key("add", json!([1]), &key).await {
+            Ok(reply) if reply.status == 200 => return reply.expect(200),
+            Ok(reply) => assert_eq!(reply.status, 503, "{}", reply.text()),
+            // It is down.
+            Err(_) => {}
         }
+        assert!(stopwatch.elapsed() < wait::PATIENCE, "client {client}: no answer to {key}");
+        wait::pause(ASK_AGAIN_AFTER).await;
     }
-    None
+    unreachable!("the servers are asked in a circle")
 }

@@ -1,5 +1,8 @@
 //! A network between a program and a server, which can be cut.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,6 +12,7 @@ use tokio::sync::watch;
 /// cable is pulled: no connection ends, and none can be made.
 pub struct Wire {
     port: u16,
+    server: Arc<AtomicU16>,
     is_cut: watch::Sender<bool>,
 }
 
@@ -21,12 +25,20 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (is_cut, watched) = watch::channel(false);
+        let server = Arc::new(AtomicU16::new(server));
+        let leads_to = Arc::clone(&server);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let server = leads_to.load(Ordering::SeqCst);
                 tokio::spawn(connect(client, server, watched.clone()));
             }
         });
-        Self { port, is_cut }
+        Self { port, server, is_cut }
+    }
+
+    /// Leads new connections to another server.
+    pub fn redirect(&self, server: u16) {
+        self.server.store(server, Ordering::SeqCst);
     }
 
     /// The port that clients connect to.

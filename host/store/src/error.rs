@@ -183,6 +183,23 @@ pub enum StoreError {
         session: u64,
     },
 
+    /// The store is another one now, without the last batches of this session, none of which was acknowledged: they
+    /// waited for replicas.
+    #[error(
+        "{place} knows {found} batches of the {executed} that session {session} had executed, as when a replica takes \
+         over; everything that was acknowledged is there. Start the server again"
+    )]
+    Rewound {
+        /// Where the data is.
+        place: String,
+        /// How many batches it knows.
+        found: u64,
+        /// How many were executed before.
+        executed: u64,
+        /// Whose.
+        session: u64,
+    },
+
     /// The store was closed before the batch was stored.
     #[error("the store is closed; the batch was not stored")]
     Closed,

@@ -14,7 +14,7 @@ mod redis;
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of the whole server")]
 #[path = "../../../tests/src/wait.rs"]
 mod wait;
-#[expect(unreachable_pub, reason = "shared with the tests of the whole server")]
+#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the whole server")]
 #[path = "../../../tests/src/wire.rs"]
 mod wire;
 

@@ -99,7 +99,7 @@ fn join(workers: &Arc<Runtime>, app: &App) {
     }
 }
 
-/// Resolves when another server has declared this one dead.
+/// Resolves when this process may write nothing more, but another one may.
 async fn declared_dead(workers: &Runtime) {
     match workers.membership() {
         Some(membership) => membership.lost().await,
@@ -113,7 +113,7 @@ async fn declared_dead(workers: &Runtime) {
 /// # Errors
 /// If that is not possible.
 fn begin_anew() -> anyhow::Result<()> {
-    tracing::warn!("other servers have taken over; beginning anew");
+    tracing::warn!("this session is over; beginning anew");
     let program = std::env::current_exe().context("cannot find this program")?;
     let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
     Err(error).context("cannot begin anew; start the server again")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::HeaderName;
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use everlog_runtime::{ComponentError, Membership, Place, WorkerId, clock};
@@ -16,6 +16,9 @@ use crate::http::{App, Problem, ProblemCode};
 
 /// The header of an answer that says: not here (any more).
 pub(crate) const ELSEWHERE: HeaderName = HeaderName::from_static("everlog-elsewhere");
+
+/// The header of an answer that says which server gave it.
+const NODE: HeaderName = HeaderName::from_static("everlog-node");
 
 /// How often the server that has a worker is looked for: together longer than the lease of one that died, with the
 /// time to take over from it.
@@ -138,6 +141,16 @@ impl Route<'_> {
         }
     }
 
+    /// An answer that says who gave it.
+    fn signed(&self, mut response: Response) -> Response {
+        let view = self.membership.view();
+        let address = view.node(self.membership.this()).map(|node| node.address.as_str());
+        if let Some(Ok(address)) = address.map(HeaderValue::from_str) {
+            response.headers_mut().insert(NODE, address);
+        }
+        response
+    }
+
     /// An answer, once it is sure that nobody else could have given another: a server that was paused for longer than
     /// its lease may not know yet that it is dead.
     async fn leased(&self, response: Response) -> Response {
@@ -147,7 +160,7 @@ impl Route<'_> {
             }
         };
         tokio::select! {
-            () = looking => response,
+            () = looking => self.signed(response),
             () = clock::pause(PATIENCE) => unheard().into_response(),
             () = self.membership.lost() => unheard().into_response(),
         }

@@ -11,7 +11,9 @@ impl From<StoreError> for Problem {
             StoreError::Corrupt { .. } | StoreError::LostTail { .. } => Code::OplogDamaged,
             StoreError::Limit { .. } => Code::BodyTooLarge,
             StoreError::Conflict { .. } => Code::Unavailable,
-            StoreError::Moved { .. } | StoreError::Fenced { .. } => Code::WorkerElsewhere,
+            StoreError::Moved { .. } | StoreError::Fenced { .. } | StoreError::Rewound { .. } => {
+                Code::WorkerElsewhere
+            }
             StoreError::InvalidBatch { .. } => Code::InternalError,
             _ => Code::StorageUnavailable,
         };

@@ -34,7 +34,8 @@ pub trait Cluster: Send + Sync + 'static {
     /// while.
     fn holds_lease(&self) -> bool;
 
-    /// Resolves when another node has declared this one dead: it may never write again.
+    /// Resolves when this session may never write again, and the node is to begin another one: others have declared it
+    /// dead, or a replica without the last of its batches was promoted.
     fn lost(&self) -> BoxFuture<'_, ()>;
 
     /// What only nodes of this cluster know: they show it to each other.

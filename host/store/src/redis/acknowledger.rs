@@ -14,11 +14,13 @@ use crate::store::Done;
 pub(super) struct Pending {
     done: Option<Done>,
     outcome: Result<(), StoreError>,
+    /// Which batch of the session it was.
+    number: u64,
 }
 
 impl Pending {
-    pub(super) fn new(done: Done, outcome: Result<(), StoreError>) -> Self {
-        Self { done: Some(done), outcome }
+    pub(super) fn new(done: Done, outcome: Result<(), StoreError>, number: u64) -> Self {
+        Self { done: Some(done), outcome, number }
     }
 
     fn give(mut self) {
@@ -53,8 +55,9 @@ pub(super) async fn run(
         }
         let waited = wishes.wait(count).await.and_then(|()| state.check());
         for mut pending in ready {
-            if let Err(error) = &waited {
-                pending.outcome = Err(error.clone());
+            match &waited {
+                Ok(()) => state.tell_up_to(pending.number),
+                Err(error) => pending.outcome = Err(error.clone()),
             }
             pending.give();
         }

@@ -357,9 +357,15 @@ impl Committer {
             self.note(None);
             self.answered_shared.store(self.answered, Ordering::SeqCst);
             match &self.held_back {
-                None => (job.done)(outcome),
-                // If it is not taken, it is dropped there, which answers as well.
-                Some(held_back) => drop(held_back.unbounded_send(Pending::new(job.done, outcome))),
+                None => {
+                    self.state.tell_up_to(self.answered);
+                    (job.done)(outcome);
+                }
+                Some(held_back) => {
+                    let pending = Pending::new(job.done, outcome, self.answered);
+                    // If it is not taken, it is dropped there, which answers as well.
+                    drop(held_back.unbounded_send(pending));
+                }
             }
             self.queue.answered(job.bytes);
         }
@@ -385,7 +391,7 @@ impl Committer {
 
     /// What to say when the server forgot batches that it had acknowledged.
     fn lost(&self, last: u64) -> StoreError {
-        self.session.lost(&self.link, &format!("{last} batches of {}", self.answered))
+        self.session.behind(&self.link, last, self.answered, self.state.told())
     }
 
     async fn close(mut self, mut line: Line) {

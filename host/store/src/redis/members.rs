@@ -104,7 +104,7 @@ impl Cluster for Members {
     }
 
     fn lost(&self) -> BoxFuture<'_, ()> {
-        async move { self.state.fenced().await }.boxed()
+        async move { self.state.over().await }.boxed()
     }
 
     fn secret(&self) -> &str {

@@ -114,8 +114,8 @@ impl Waiter {
                 Ok((there, u32::try_from(have).unwrap_or(0)))
             }
             (Ok(last), Some(Value::Int(_))) => {
-                let found = format!("{last} batches of {answered}");
-                self.state.poison(self.session.lost(&self.link, &found));
+                let told = self.state.told();
+                self.state.poison(self.session.behind(&self.link, last, answered, told));
                 Ok((there, 0))
             }
             (Err(Some(holder)), _) => {

@@ -149,6 +149,15 @@ impl Session {
         StoreError::Fenced { place, holder: format!("session {holder}"), session: self.number }
     }
 
+    /// What to say when the server knows `last` batches of `answered`, of which `told` were acknowledged to others.
+    pub(super) fn behind(&self, link: &Link, last: u64, answered: u64, told: u64) -> StoreError {
+        if last < told {
+            return self.lost(link, &format!("{last} batches of {answered}"));
+        }
+        let place = format!("{} under `{}`", link.address(), self.prefix);
+        StoreError::Rewound { place, found: last, executed: answered, session: self.number }
+    }
+
     /// What to say when the server forgot what it had acknowledged and knows only `found`.
     pub(super) fn lost(&self, link: &Link, found: &str) -> StoreError {
         StoreError::Poisoned {

@@ -1,5 +1,6 @@
 //! What is known about the store as a whole: whether it is reachable, and whether it is poisoned.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -17,8 +18,10 @@ pub(super) enum Side {
 #[derive(Debug, Default)]
 pub(super) struct State {
     inner: Mutex<Inner>,
-    /// Whether another node has declared this session dead.
-    fenced: watch::Sender<bool>,
+    /// Whether this session is over, and another one may begin.
+    over: watch::Sender<bool>,
+    /// The last batch whose outcome somebody was told.
+    told: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -35,16 +38,27 @@ impl State {
         let mut inner = self.lock();
         if inner.poison.is_none() {
             tracing::error!(%error, "the store accepts nothing any more");
-            let is_fenced = matches!(error, StoreError::Fenced { .. });
+            let is_over =
+                matches!(error, StoreError::Fenced { .. } | StoreError::Rewound { .. });
             inner.poison = Some(error);
-            self.fenced.send_replace(is_fenced);
+            self.over.send_replace(is_over);
         }
     }
 
-    /// Returns when another node has declared this session dead.
-    pub(super) async fn fenced(&self) {
+    /// Returns when this session is over, and another one may begin.
+    pub(super) async fn over(&self) {
         // The sender is in `self`, and so there.
-        let _ = self.fenced.subscribe().wait_for(|is_fenced| *is_fenced).await;
+        let _ = self.over.subscribe().wait_for(|is_over| *is_over).await;
+    }
+
+    /// Notes that the outcomes of all batches up to this one are told.
+    pub(super) fn tell_up_to(&self, number: u64) {
+        self.told.fetch_max(number, Ordering::SeqCst);
+    }
+
+    /// The last batch whose outcome somebody was told.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::SeqCst)
     }
 
     /// Fails if the store is poisoned.

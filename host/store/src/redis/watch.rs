@@ -70,8 +70,8 @@ impl Watch {
         let answered = self.answered.load(Ordering::SeqCst);
         let last = self.members.renew().await?;
         if last < answered {
-            let found = format!("{last} batches of {answered}");
-            self.state.poison(self.session.lost(&self.link, &found));
+            let told = self.state.told();
+            self.state.poison(self.session.behind(&self.link, last, answered, told));
         }
         Ok(())
     }

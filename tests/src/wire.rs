@@ -71,7 +71,11 @@ async fn connect(client: TcpStream, server: u16, mut is_cut: watch::Receiver<boo
 }
 
 /// Returns when one side has closed, or when the wire is mended after something was lost.
-async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut is_cut: watch::Receiver<bool>) {
+async fn pass_on(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut is_cut: watch::Receiver<bool>,
+) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(bytes @ 1..) = from.read(&mut buffer).await {
         if *is_cut.borrow() {

@@ -245,6 +245,15 @@ pub enum WorkerError {
         /// The worker.
         worker: String,
     },
+    /// A worker of another node changed shared data at the same time.
+    #[error(
+        "worker {worker} and one of another node changed the same shared data at the same time; this one does it \
+         again: send the request again"
+    )]
+    Contended {
+        /// The worker.
+        worker: String,
+    },
     /// Another node could not do what it was asked.
     #[error("another node was asked and refused: {detail}")]
     Peer {

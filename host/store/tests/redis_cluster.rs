@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everlog_store::cluster::{Cluster, NodeState, SHARDS, SessionId, Shard, View};
-use everlog_store::{Append, Batch, RedisOptions, RedisStore, Store, StoreError, WorkerKey, commit};
+use everlog_store::{
+    Append, Batch, RedisOptions, RedisStore, Store, StoreError, WorkerKey, commit,
+};
 use tempfile::TempDir;
 
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of the whole server")]

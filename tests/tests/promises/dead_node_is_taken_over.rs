@@ -152,14 +152,16 @@ async fn cut_off_from_redis() {
     });
     assert_eq!(other.call("add", json!([1])).await, 6, "the other has taken over");
     // It has 5 in memory, and knows that this may not be the truth any more.
-    let stale = cut.request(reqwest::Method::GET, &["oplog"]).timeout(std::time::Duration::from_secs(1));
+    let stale =
+        cut.request(reqwest::Method::GET, &["oplog"]).timeout(std::time::Duration::from_secs(1));
     assert!(stale.send().await.is_err(), "it answers nothing");
     wire.mend();
     if let Ok(reply) = late.await.expect("no panic") {
         assert_ne!(reply.text(), "105", "{}", reply.status);
     }
     cluster.settles().await;
-    let total = wait::patiently("an answer", cut.call_until_acknowledged("add", json!([100]), "late"));
+    let total =
+        wait::patiently("an answer", cut.call_until_acknowledged("add", json!([100]), "late"));
     assert_eq!(total.await, 106);
     assert_eq!(other.call("get", json!([])).await, 106);
 }

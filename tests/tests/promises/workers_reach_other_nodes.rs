@@ -21,7 +21,7 @@ async fn promises_are_completed_and_awaited_across_nodes() {
     assert_eq!(other.outcome(&key).await["result"], "first");
     assert_eq!(third.call("complete", json!([id, "second"])).await, false);
     assert_eq!(maker.call("wait", json!([id])).await, "first");
-    assert_eq!(maker.oplog_of_type("promise-completed").await.len(), 1);
+    assert_eq!(maker.oplog_of_type("promise-completed-by").await.len(), 1);
     // What was recorded is answered by replay.
     cluster.nodes[1].restart_after_kill().await;
     cluster.settles().await;

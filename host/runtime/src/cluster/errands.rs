@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bincode::{Decode, Encode};
 use everlog_oplog::{Caller, Index, UpdateMode};
+use everlog_store::StoreError;
 use everlog_store::cluster::Node;
 use futures::future::{BoxFuture, join_all};
 use uuid::Uuid;
@@ -25,7 +26,11 @@ const NEWS_LIMIT: Duration = Duration::from_secs(3);
 /// The way to other nodes.
 pub trait Peers: Send + Sync + 'static {
     /// Has `node` answer a request, which [`Runtime::answer_peer`](crate::Runtime::answer_peer) does there.
-    fn ask(&self, node: &Node, request: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, PeerFailure>>;
+    fn ask(
+        &self,
+        node: &Node,
+        request: Vec<u8>,
+    ) -> BoxFuture<'static, Result<Vec<u8>, PeerFailure>>;
 }
 
 /// Why another node has not answered. Whether it has done anything is unknown.
@@ -79,8 +84,8 @@ pub(crate) enum Reply {
     Done { first: bool, last: Index },
     /// It is refused.
     Refused(Refusal),
-    /// The worker is not there.
-    Elsewhere,
+    /// The worker is not there (any more), or another node was quicker with what both share.
+    Again,
 }
 
 /// The errors that a caller can act on; others are sentences.
@@ -103,7 +108,12 @@ pub(crate) enum Refusal {
 impl From<WorkerError> for Reply {
     fn from(error: WorkerError) -> Self {
         Self::Refused(match error {
-            WorkerError::Elsewhere { .. } | WorkerError::ShuttingDown => return Self::Elsewhere,
+            WorkerError::Elsewhere { .. }
+            | WorkerError::Contended { .. }
+            | WorkerError::ShuttingDown
+            | WorkerError::Storage(StoreError::Unexpected { .. } | StoreError::Conflict { .. }) => {
+                return Self::Again;
+            }
             WorkerError::NotFound { worker } => Refusal::NotFound { worker },
             WorkerError::PromiseNotFound { worker, promise } => {
                 Refusal::PromiseNotFound { worker, promise }
@@ -184,7 +194,7 @@ impl Shared {
                         Ok(reply) => match decode(&reply)? {
                             Reply::Done { first, last } => return Ok((first, last)),
                             Reply::Refused(refusal) => return Err(refusal.into()),
-                            Reply::Elsewhere => {}
+                            Reply::Again => {}
                         },
                         Err(error) => tracing::debug!(%error, "asking another node again"),
                     },

@@ -106,6 +106,17 @@ impl Recorder {
         }
     }
 
+    /// Returns when a write has failed.
+    pub(crate) async fn failed(&self) -> StoreError {
+        let mut durable = self.durable.subscribe();
+        let failed = durable.wait_for(|durable| matches!(durable, Durable::Failed(_))).await;
+        match failed.as_deref() {
+            Ok(Durable::Failed(error)) => error.clone(),
+            // The sender lives as long as `self`, so it can't be closed here.
+            Ok(Durable::UpTo(_)) | Err(_) => StoreError::Closed,
+        }
+    }
+
     /// How far the log is on disk.
     pub(crate) fn durable(&self) -> Index {
         match &*self.durable.borrow() {
@@ -283,8 +294,10 @@ impl Recorder {
     }
 }
 
+/// The first failure stays: what follows a batch that was refused is refused for that reason.
 fn advance(durable: &mut Durable, last: Option<Index>, result: &Result<(), StoreError>) -> bool {
     match (result, last) {
+        (Err(_), _) if matches!(durable, Durable::Failed(_)) => return false,
         (Err(error), _) => *durable = Durable::Failed(error.clone()),
         (Ok(()), Some(last)) if !matches!(durable, Durable::Failed(_)) => {
             *durable = Durable::UpTo(last);

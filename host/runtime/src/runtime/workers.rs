@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::Runtime;
 use crate::cluster::Request;
 use crate::error::WorkerError;
-use crate::shared::Shared;
 use crate::follower::Follower;
+use crate::shared::Shared;
 use crate::worker::{
     Control, Listing, Message, Precision, WorkerId, WorkerMetadata, WorkerSettings, described,
     unloaded,

@@ -236,6 +236,14 @@ impl Task {
 
     pub(super) async fn store_failed(&mut self, error: StoreError) -> Flow {
         self.guest = None;
+        if matches!(error, StoreError::Unexpected { .. } | StoreError::Conflict { .. }) {
+            // A worker of another node was quicker with data that both share. Nothing of the batch is stored, so it is
+            // done again on what is there now.
+            let worker = self.front.label.to_string();
+            self.front.desk.refuse_all(&WorkerError::Contended { worker }.into());
+            self.front.leave_trial();
+            return self.recover_anew().await;
+        }
         self.front.desk.refuse_all(&error.into());
         Flow::Leave
     }

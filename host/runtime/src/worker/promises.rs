@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use super::front::Front;
 use super::message::{Message, PromiseCompletion, PromiseState, Reply};
 use super::{SendError, WorkerId, unloaded};
-use crate::durable::Recorder;
 use crate::cluster::Request;
+use crate::durable::Recorder;
 use crate::error::WorkerError;
 use crate::follower::Follower;
 use crate::shared::Shared;
@@ -105,8 +105,7 @@ impl Shared {
         let here =
             self.complete_promise_here(worker, promise, data.clone(), completer.clone()).await;
         let Err(WorkerError::Elsewhere { .. }) = here else { return here };
-        let request =
-            Request::CompletePromise { worker: worker.into(), promise, data, completer };
+        let request = Request::CompletePromise { worker: worker.into(), promise, data, completer };
         self.ask_owner(worker, &request).await.map(|(first, _)| first)
     }
 

@@ -153,6 +153,12 @@ impl Task {
 
     async fn live(&mut self) {
         loop {
+            if let Some(error) = self.recorder.as_ref().and_then(|recorder| recorder.failure()) {
+                // What is in memory is ahead of a log that does not follow.
+                if self.store_failed(error).await == Flow::Leave {
+                    return;
+                }
+            }
             if let Some(recorder) = &self.recorder {
                 self.front.take_in_own_updates(recorder).await;
             }
@@ -230,6 +236,13 @@ impl Task {
             }
         };
         let tail = self.recorder.as_ref().is_some_and(|recorder| recorder.has_tail());
+        let failed = async {
+            match &self.recorder {
+                // Nodes refuse each other's writes; a store with one writer takes all or none.
+                Some(recorder) if self.shared.membership.is_some() => drop(recorder.failed().await),
+                _ => std::future::pending().await,
+            }
+        };
         let commit_interval = self.shared.config.commit_interval;
         tokio::select! {
             message = self.mailbox.recv() => match message {
@@ -237,6 +250,7 @@ impl Task {
                 None => Flow::Leave,
             },
             () = due => Flow::GoOn,
+            () = failed => Flow::GoOn,
             () = clock::pause(commit_interval), if tail => {
                 self.recorder.iter().for_each(|recorder| recorder.flush());
                 Flow::GoOn

@@ -1,7 +1,7 @@
 //! The command line: one file per group of commands.
 
-mod completions;
 mod cluster;
+mod completions;
 mod component;
 mod config;
 mod invoke;

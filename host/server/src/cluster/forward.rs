@@ -14,8 +14,8 @@ use super::kept::Kept;
 use super::wire::{FORWARDED, NoAnswer, Wire};
 use crate::http::{App, Problem, ProblemCode};
 
-/// The header of an answer that says: not here (any more).
-pub(crate) const ELSEWHERE: HeaderName = HeaderName::from_static("everlog-elsewhere");
+/// The header of an answer that says: not here (any more), or not now; send the request again.
+pub(crate) const AGAIN: HeaderName = HeaderName::from_static("everlog-again");
 
 /// The header of an answer that says which server gave it.
 const NODE: HeaderName = HeaderName::from_static("everlog-node");
@@ -107,7 +107,7 @@ impl Route<'_> {
                 }
             },
         };
-        Ok((!is_elsewhere(&response)).then_some(response))
+        Ok((!is_again(&response)).then_some(response))
     }
 
     /// Answers a request that another server passed on, if the worker is here.
@@ -167,8 +167,8 @@ impl Route<'_> {
     }
 }
 
-fn is_elsewhere(response: &Response) -> bool {
-    response.headers().contains_key(ELSEWHERE)
+fn is_again(response: &Response) -> bool {
+    response.headers().contains_key(AGAIN)
 }
 
 fn nobody(worker: &WorkerId) -> Problem {

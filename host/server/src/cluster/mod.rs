@@ -9,5 +9,5 @@ mod kept;
 mod wire;
 
 pub(crate) use address::advertised;
-pub(crate) use forward::{ELSEWHERE, forward};
+pub(crate) use forward::{AGAIN, forward};
 pub(crate) use wire::{MESSAGES_PATH, SECRET, Wire};

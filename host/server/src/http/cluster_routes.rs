@@ -63,9 +63,9 @@ pub(super) async fn message(
     let shown = parts.headers.get(SECRET).map(|secret| secret.as_bytes());
     let known = app.runtime.membership().map(|membership| membership.secret().as_bytes());
     // Hashes are compared, so that the time says nothing about the secret.
-    let is_known = shown.zip(known).is_some_and(|(shown, known)| {
-        Sha256::digest(shown) == Sha256::digest(known)
-    });
+    let is_known = shown
+        .zip(known)
+        .is_some_and(|(shown, known)| Sha256::digest(shown) == Sha256::digest(known));
     if !is_known {
         let detail = "only servers that share a store may ask this";
         return Err(Problem::new(Code::Unauthorized, detail));

@@ -10,7 +10,8 @@ impl From<StoreError> for Problem {
         let code = match error {
             StoreError::Corrupt { .. } | StoreError::LostTail { .. } => Code::OplogDamaged,
             StoreError::Limit { .. } => Code::BodyTooLarge,
-            StoreError::Conflict { .. } => Code::Unavailable,
+            // Nothing was stored, and the worker does it again.
+            StoreError::Conflict { .. } | StoreError::Unexpected { .. } => Code::WorkerContended,
             StoreError::Moved { .. } | StoreError::Fenced { .. } | StoreError::Rewound { .. } => {
                 Code::WorkerElsewhere
             }
@@ -63,6 +64,7 @@ impl From<WorkerError> for Problem {
             WorkerError::Exited { .. } => Code::WorkerExited,
             WorkerError::NoRoom { .. } => Code::Unavailable,
             WorkerError::Elsewhere { .. } => Code::WorkerElsewhere,
+            WorkerError::Contended { .. } => Code::WorkerContended,
             WorkerError::ShuttingDown | WorkerError::Peer { .. } => Code::Unavailable,
             _ => Code::InternalError,
         };

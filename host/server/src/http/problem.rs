@@ -55,6 +55,7 @@ pub(crate) enum Code {
     Unavailable,
     StorageUnavailable,
     WorkerElsewhere,
+    WorkerContended,
     OutcomeUnknown,
 }
 
@@ -103,6 +104,7 @@ impl Code {
             Self::Unavailable => "unavailable",
             Self::StorageUnavailable => "storage-unavailable",
             Self::WorkerElsewhere => "worker-elsewhere",
+            Self::WorkerContended => "worker-contended",
             Self::OutcomeUnknown => "outcome-unknown",
         }
     }
@@ -147,9 +149,10 @@ impl Code {
             | Self::OplogDamaged
             | Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InvalidResponse | Self::OutcomeUnknown => StatusCode::BAD_GATEWAY,
-            Self::Unavailable | Self::StorageUnavailable | Self::WorkerElsewhere => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Unavailable
+            | Self::StorageUnavailable
+            | Self::WorkerElsewhere
+            | Self::WorkerContended => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -196,6 +199,7 @@ impl Code {
             Self::InternalError => "The server has a defect",
             Self::Unavailable => "The server cannot answer now",
             Self::StorageUnavailable => "The store accepts nothing now",
+            Self::WorkerContended => "Another node changed the same data",
             Self::WorkerElsewhere => "The worker is on its way to another node",
             Self::OutcomeUnknown => "Nobody knows what came of the request",
         }
@@ -328,9 +332,9 @@ impl IntoResponse for Problem {
             Code::Unavailable | Code::StorageUnavailable | Code::TooManyRequests => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
-            Code::WorkerElsewhere => {
+            Code::WorkerElsewhere | Code::WorkerContended => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-                headers.insert(crate::cluster::ELSEWHERE, HeaderValue::from_static("1"));
+                headers.insert(crate::cluster::AGAIN, HeaderValue::from_static("1"));
             }
             _ => {}
         }

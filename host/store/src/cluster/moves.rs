@@ -57,8 +57,7 @@ fn targets(
     serving: &[SessionId],
     held: &HashMap<SessionId, Vec<Shard>>,
 ) -> HashMap<SessionId, usize> {
-    let (share, rest) =
-        (usize::from(SHARDS) / serving.len(), usize::from(SHARDS) % serving.len());
+    let (share, rest) = (usize::from(SHARDS) / serving.len(), usize::from(SHARDS) % serving.len());
     let mut by_holding = serving.to_vec();
     by_holding.sort_by_key(|session| {
         (std::cmp::Reverse(held.get(session).map_or(0, Vec::len)), *session)
@@ -123,8 +122,7 @@ mod tests {
         for _ in 0..300 {
             let states = [NodeState::Joining, NodeState::Serving, NodeState::Leaving];
             let sessions = 1..=random.random_range(1..9);
-            let nodes =
-                sessions.map(|session| node(session, states[random.random_range(0..3)]));
+            let nodes = sessions.map(|session| node(session, states[random.random_range(0..3)]));
             let mut view = View::new(1, nodes.collect());
             for shard in Shard::all() {
                 // 0: nobody; 9: a session that is not there any more.

@@ -6,8 +6,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Value};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::link::{Link, Trouble, Waits, ask};
 use super::RedisOptions;
+use super::link::{Link, Trouble, Waits, ask};
 use crate::StoreError;
 use crate::cluster::Shard;
 

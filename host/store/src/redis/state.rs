@@ -38,8 +38,7 @@ impl State {
         let mut inner = self.lock();
         if inner.poison.is_none() {
             tracing::error!(%error, "the store accepts nothing any more");
-            let is_over =
-                matches!(error, StoreError::Fenced { .. } | StoreError::Rewound { .. });
+            let is_over = matches!(error, StoreError::Fenced { .. } | StoreError::Rewound { .. });
             inner.poison = Some(error);
             self.over.send_replace(is_over);
         }

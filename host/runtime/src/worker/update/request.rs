@@ -8,9 +8,9 @@ use everlog_oplog::{Caller, Journal, Status, Timestamp, UpdateMode, WorkerState 
 use tokio::sync::oneshot;
 
 use super::versions::Versions;
+use crate::cluster::Request;
 use crate::component::ComponentVersion;
 use crate::durable::Recorder;
-use crate::cluster::Request;
 use crate::error::WorkerError;
 use crate::shared::Shared;
 use crate::worker::WorkerId;

@@ -40,10 +40,11 @@ impl Kept {
         let (mut parts, body) = request.into_parts();
         // /v1/workers/{component}/{worker}/invoke…
         let is_call = parts.uri.path().split('/').nth(5) == Some("invoke");
-        if is_call && !parts.headers.contains_key(IDEMPOTENCY_KEY) {
-            if let Ok(key) = HeaderValue::from_str(&random_uuid().to_string()) {
-                parts.headers.insert(IDEMPOTENCY_KEY, key);
-            }
+        if is_call
+            && !parts.headers.contains_key(IDEMPOTENCY_KEY)
+            && let Ok(key) = HeaderValue::from_str(&random_uuid().to_string())
+        {
+            parts.headers.insert(IDEMPOTENCY_KEY, key);
         }
         Ok(Self { parts, body: keep(body).await? })
     }

@@ -19,6 +19,11 @@ const START_ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub struct RedisData(TempDir);
 
+/// Writes what a batch with one entry and one record writes.
+const BARE_SCRIPT: &str = "redis.call('XADD', KEYS[1], '*', 'b', ARGV[1]) \
+                           redis.call('HSET', 'records', KEYS[1], ARGV[2]) \
+                           redis.call('ZADD', 'keys', 0, KEYS[1]) return 1";
+
 /// A running server. Dropping it kills it and removes its data.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -110,6 +115,28 @@ impl RedisServer {
         let id = self.process.id().to_string();
         let status = Command::new("kill").arg(format!("-{name}")).arg(id).status();
         assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name}");
+    }
+
+    /// What `redis-benchmark` gets with so many clients for a script that writes as much as a call does and checks
+    /// nothing, in calls a second.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn benchmark(&self, clients: usize, (entry, record): (usize, usize)) -> f64 {
+        let (port, clients) = (self.port.to_string(), clients.to_string());
+        let output = Command::new("redis-benchmark")
+            .args(["-p", &port, "-c", &clients, "-n", "40000", "-r", &clients, "--csv", "EVAL"])
+            .args([BARE_SCRIPT, "1", "worker-__rand_int__"])
+            .args(["7".repeat(entry), "7".repeat(record)])
+            .output()
+            .expect("redis-benchmark starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let last = text.lines().last().unwrap_or_default();
+        // The command itself is the first column, and has commas.
+        let columns: Vec<&str> = last.split("\",\"").collect();
+        let rate = columns.get(columns.len().saturating_sub(7)).and_then(|rate| rate.parse().ok());
+        self.ask("FLUSHALL");
+        rate.unwrap_or_else(|| panic!("redis-benchmark says {text}"))
     }
 
     /// Sends one command without quotes, such as `DBSIZE`, and returns the text of the answer up to

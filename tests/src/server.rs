@@ -255,7 +255,12 @@ impl Drop for Server {
     }
 }
 
-fn is_on_redis() -> bool {
+/// Whether the tests run on Redis.
+///
+/// # Panics
+/// If the variable names another engine.
+#[must_use]
+pub fn is_on_redis() -> bool {
     match std::env::var(STORE_VARIABLE).as_deref() {
         Err(_) | Ok("embedded") => false,
         Ok("redis") => true,

@@ -5,7 +5,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,39 +19,18 @@ use redis::RedisServer;
 const ENTRY_BYTES: usize = 120;
 const STATUS_BYTES: usize = 80;
 
-/// Writes what a batch of [`batch`] writes.
-const BARE_SCRIPT: &str = "redis.call('XADD', KEYS[1], '*', 'b', ARGV[1]) \
-                           redis.call('HSET', 'records', KEYS[1], ARGV[2]) \
-                           redis.call('ZADD', 'keys', 0, KEYS[1]) return 1";
-
 fn main() {
     let seconds = std::env::args().nth(1).map_or(3, |text| text.parse().expect("seconds"));
     let duration = Duration::from_secs(seconds);
     println!("{:<34} {:>8} {:>10} {:>8}", "each commit synced", "writers", "commits/s", "ratio");
     for writers in [1, 8, 64, 256] {
         let server = RedisServer::start();
-        let bare = bare_rate(&server, writers);
+        let bare = server.benchmark(writers, (ENTRY_BYTES, STATUS_BYTES));
         println!("{:<34} {writers:>8} {bare:>10.0}", "redis-benchmark, a script like it");
         let store = store_rate(&server, writers, duration);
         let ratio = store / bare;
         println!("{:<34} {writers:>8} {store:>10.0} {ratio:>8.2}", "store, 1 append + 1 record");
     }
-}
-
-fn bare_rate(server: &RedisServer, writers: usize) -> f64 {
-    let (port, writers) = (server.port().to_string(), writers.to_string());
-    let output = Command::new("redis-benchmark")
-        .args(["-p", &port, "-c", &writers, "-n", "40000", "-r", &writers, "--csv", "EVAL"])
-        .args([BARE_SCRIPT, "1", "worker-__rand_int__"])
-        .args(["7".repeat(ENTRY_BYTES), "7".repeat(STATUS_BYTES)])
-        .output()
-        .expect("redis-benchmark starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().last().unwrap_or_default();
-    // The command itself is the first column, and has commas.
-    let columns: Vec<&str> = last.split("\",\"").collect();
-    let rate = columns.get(columns.len().saturating_sub(7)).and_then(|rate| rate.parse().ok());
-    rate.unwrap_or_else(|| panic!("redis-benchmark says {text}"))
 }
 
 fn store_rate(server: &RedisServer, writers: usize, duration: Duration) -> f64 {

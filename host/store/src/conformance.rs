@@ -392,7 +392,7 @@ pub async fn spaces_are_apart(store: Arc<dyn Store>) {
     store_all(&*store, vec![changes(vec![delete(RED, "key")])]).await;
     assert_eq!(get(&*store, RED, "key").await, None);
     assert_eq!(get(&*store, BLUE, "key").await.as_deref(), Some("blue"));
-    let last = Space::new(254);
+    let last = Space::new(253);
     store_all(&*store, vec![changes(vec![put(last, "key", "last")])]).await;
     let found = store.scan(last, KeyRange::all(), Order::Backward, 9).await.unwrap();
     assert_eq!(found, [(b"key".to_vec(), b"last".to_vec())] as [KeyValue; 1]);

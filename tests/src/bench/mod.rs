@@ -8,6 +8,7 @@ pub mod measurement;
 pub mod report;
 
 pub mod clocks;
+pub mod cluster;
 pub mod cold_start;
 pub mod dapr;
 pub mod footprint;

@@ -3,8 +3,9 @@
 
 use everlog_tests::bench::report::Report;
 use everlog_tests::bench::{
-    clocks, cold_start, dapr, footprint, http, machine, replay, throughput,
+    clocks, cluster, cold_start, dapr, footprint, http, machine, replay, throughput,
 };
+use everlog_tests::server::is_on_redis;
 
 /// The load generator shares the machine with the server, so it stays on one thread.
 #[tokio::main(flavor = "current_thread")]
@@ -33,6 +34,10 @@ async fn main() {
     }
     if wants("footprint") {
         footprint::measure(&mut report).await;
+    }
+    // Servers that share a store need one that can be shared.
+    if wanted.iter().any(|wanted| wanted == "cluster") || (wanted.is_empty() && is_on_redis()) {
+        cluster::measure(&mut report).await;
     }
     println!("\n{} aims missed", report.missed());
 }

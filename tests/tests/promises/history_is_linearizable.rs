@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use everlog_tests::cluster::{Cluster, FLAGS};
 use everlog_tests::history::Load;
 use everlog_tests::redis::RedisServer;
+use everlog_tests::wire::Wire;
 use everlog_tests::{seed, server::Server, wait};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -15,6 +17,9 @@ const KILLS: u32 = 6;
 
 /// How long things work between two kills, in milliseconds.
 const LIFE: std::ops::Range<u64> = 100..700;
+
+/// The lease and the time to notice its end.
+const LONGER_THAN_A_LEASE: Duration = Duration::from_millis(3_000);
 
 async fn work_a_while(random: &mut StdRng) {
     wait::pause(Duration::from_millis(random.random_range(LIFE))).await;
@@ -57,5 +62,46 @@ async fn on_redis_while_both_are_killed() {
         }
     }
     work_a_while(&mut random).await;
+    load.verify().await;
+}
+
+/// Three servers, of which one reaches Redis through a wire that is cut now and then: they are killed,
+/// paused for longer than their leases, cut off and mended, and Redis is killed too.
+#[tokio::test]
+async fn on_three_servers_while_all_kinds_of_things_break() {
+    let mut random = seed::generator();
+    let mut cluster = Cluster::start(2).await;
+    let wire = Wire::start(cluster.redis.port()).await;
+    let url = format!("redis://127.0.0.1:{}", wire.port());
+    cluster.nodes.push(Server::start_on_store(&url, &FLAGS).await);
+    cluster.settles().await;
+    let apis: Vec<_> = cluster.nodes.iter().map(|node| node.api().clone()).collect();
+    let load = Load::start(&apis, &mut random).await;
+    for _ in 0..KILLS {
+        work_a_while(&mut random).await;
+        let victim = random.random_range(0..2);
+        match random.random_range(0..4) {
+            0 => {
+                cluster.nodes[victim].kill();
+                work_a_while(&mut random).await;
+                cluster.nodes[victim].start_again().await;
+            }
+            1 => {
+                cluster.nodes[victim].signal("STOP");
+                wait::pause(LONGER_THAN_A_LEASE).await;
+                cluster.nodes[victim].signal("CONT");
+            }
+            2 => {
+                wire.cut();
+                wait::pause(LONGER_THAN_A_LEASE).await;
+                wire.mend();
+            }
+            _ => {
+                cluster.redis.kill();
+                cluster.redis.start_again();
+            }
+        }
+    }
+    cluster.settles().await;
     load.verify().await;
 }

@@ -58,6 +58,7 @@ mod promise_is_completed_once;
 mod redis_is_as_good_as_it_keeps;
 mod redis_restarts_lose_nothing;
 mod replay_equals_the_first_run;
+mod requests_pass_through_nodes;
 mod resources_outlive_the_server;
 mod resumes_after_kill;
 mod reverted_worker_forgets;

@@ -25,14 +25,14 @@ async fn large_bodies_go_both_ways() {
         let reply = send(request).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         let text = reply.text();
-        assert!(text.starts_with("method Post\ntarget /large\n"), "{}", &text[..200]);
+        assert!(text.starts_with("method Method::Post\ntarget /large\n"), "{}", &text[..200]);
         let authority = format!("authority 127.0.0.1:{}\n", cluster.nodes[0].port());
         assert!(
             text.contains(&authority),
             "the guest sees whom the client named: {}",
             &text[..200]
         );
-        assert_eq!(text.matches('y').count(), LARGE + text.matches("body y").count() - 1);
+        assert!(text.ends_with(&format!("body {}\n", "y".repeat(LARGE))), "the body is whole");
         let path = format!("/http/http-server/{name}/bytes?{LARGE}");
         assert_eq!(first.get(&path).await.bytes.len(), LARGE);
     }

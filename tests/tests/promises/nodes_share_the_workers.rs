@@ -31,6 +31,8 @@ async fn any_server_takes_any_request() {
         reused.expect_problem(422, "idempotency-key-reused");
     }
     for node in &cluster.nodes {
+        let metrics = node.api().get("/metrics").await.text();
+        assert!(metrics.lines().any(|line| line == "everlog_cluster_nodes 3"), "{metrics}");
         let listed = node.api().get("/v1/workers?component=counter").await.expect(200);
         assert_eq!(listed["workers"].as_array().expect("a list").len(), 3);
     }

@@ -13,6 +13,7 @@ use everlog_store::cluster::Node;
 use super::kept::Kept;
 use super::wire::{FORWARDED, NoAnswer, Wire};
 use crate::http::{App, Problem, ProblemCode};
+use crate::telemetry::Metrics;
 
 /// The header of an answer that says: not here (any more), or not now; send the request again.
 pub(crate) const AGAIN: HeaderName = HeaderName::from_static("everlog-again");
@@ -38,7 +39,7 @@ pub(crate) async fn forward(
 ) -> Response {
     let Some(cluster) = &app.cluster else { return next.run(request).await };
     let Some(membership) = app.runtime.membership() else { return next.run(request).await };
-    let route = Route { membership, wire: &cluster.wire, next };
+    let route = Route { membership, wire: &cluster.wire, metrics: &app.metrics, next };
     let Some(worker) = worker_of(&app, &names).await else {
         return route.leased(route.next.clone().run(request).await).await;
     };
@@ -70,6 +71,7 @@ async fn worker_of(app: &App, names: &RawPathParams) -> Option<WorkerId> {
 struct Route<'a> {
     membership: &'a Membership,
     wire: &'a Wire,
+    metrics: &'a Metrics,
     next: Next,
 }
 
@@ -132,6 +134,7 @@ impl Route<'_> {
             let reason = "the body has passed through already".to_owned();
             return Err(NoAnswer { may_have_arrived: true, reason });
         };
+        self.metrics.request_passed_on();
         tokio::select! {
             answer = self.wire.pass_on(node, request) => answer,
             () = self.membership.gone(node.session) => {

@@ -16,7 +16,7 @@ pub(crate) struct App {
     pub(crate) runtime: Arc<Runtime>,
     /// The other servers, where the store is shared.
     pub(crate) cluster: Option<ClusterApp>,
-    pub(super) metrics: Metrics,
+    pub(crate) metrics: Metrics,
     pub(super) guard: Guard,
     /// The state API for clients of Dapr.
     pub(super) dapr: Dapr,

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use everlog_runtime::Membership;
 use everlog_store::Health;
 use serde_json::{Value, json};
 
@@ -25,8 +26,9 @@ pub(super) async fn readyz(
     request: Request,
 ) -> Result<Response, Problem> {
     let verbose = Parameters::of(request.uri(), &["verbose"])?.switch("verbose")?;
-    let checks =
-        [check_store(&app.runtime.store_health()), check_serving(app.stopping.is_cancelled())];
+    let mut checks =
+        vec![check_store(&app.runtime.store_health()), check_serving(app.stopping.is_cancelled())];
+    checks.extend(app.runtime.membership().map(check_cluster));
     let failed = checks.iter().find_map(|check| check.problem.as_deref());
     if verbose {
         let status =
@@ -85,13 +87,24 @@ fn check_serving(stopping: bool) -> Check {
     Check { name: "serving", problem: stopping.then(|| "the server is stopping".to_owned()) }
 }
 
+/// Whether other servers may have taken this one for dead.
+fn check_cluster(membership: &Membership) -> Check {
+    let problem = (!membership.holds_lease()).then(|| {
+        "this server was not heard of by the store for as long as its lease, so others may take \
+         over its workers; it answers again when the store is reached"
+            .to_owned()
+    });
+    Check { name: "cluster", problem }
+}
+
 /// `GET /metrics`.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Response, Problem> {
     Parameters::of(request.uri(), &[])?;
-    let text = app.metrics.render(&app.runtime.statistics(), &app.runtime.store_state());
+    let cluster = app.runtime.membership();
+    let text = app.metrics.render(&app.runtime.statistics(), &app.runtime.store_state(), cluster);
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(format))], text).into_response())
 }

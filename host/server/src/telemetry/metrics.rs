@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use everlog_runtime::Statistics;
+use everlog_runtime::{Membership, Statistics};
 use everlog_store::{Health, Replication};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -22,12 +22,17 @@ const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// What the HTTP side counts.
 pub(crate) struct Metrics {
     answered: [AtomicU64; STATUS_CLASSES.len()],
+    passed_on: AtomicU64,
     seconds: Histogram,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { answered: Default::default(), seconds: Histogram::new(ANSWER_SECONDS) }
+        Self {
+            answered: Default::default(),
+            passed_on: AtomicU64::default(),
+            seconds: Histogram::new(ANSWER_SECONDS),
+        }
     }
 }
 
@@ -41,12 +46,25 @@ impl Metrics {
         self.seconds.observe(time.as_secs_f64());
     }
 
-    /// Everything there is, in Prometheus' text format.
-    pub(crate) fn render(&self, statistics: &Statistics, store: &(Health, Replication)) -> String {
+    /// Counts one request that another server is to answer.
+    pub(crate) fn request_passed_on(&self) {
+        self.passed_on.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Everything there is, in Prometheus' text format; of the `cluster` where there is one.
+    pub(crate) fn render(
+        &self,
+        statistics: &Statistics,
+        store: &(Health, Replication),
+        cluster: Option<&Membership>,
+    ) -> String {
         let mut registry = Registry::with_prefix("everlog");
         self.register_requests(&mut registry);
         register_statistics(&mut registry, statistics);
         register_store(&mut registry, store);
+        if let Some(cluster) = cluster {
+            self.register_cluster(&mut registry, cluster);
+        }
         let mut text = String::new();
         // Writing to a string has no way to fail.
         let _ = encode(&mut text, &registry);
@@ -61,6 +79,30 @@ impl Metrics {
         registry.register("http_requests", "Answered requests by class of status", requests);
         let help = "Time from the head of a request to the head of its answer";
         registry.register("http_request_seconds", help, self.seconds.clone());
+    }
+}
+
+impl Metrics {
+    fn register_cluster(&self, registry: &mut Registry, cluster: &Membership) {
+        let view = cluster.view();
+        let count = |shards: usize| u64::try_from(shards).unwrap_or(u64::MAX);
+        let gauges = [
+            ("cluster_nodes", "Servers that share the store", count(view.nodes.len())),
+            (
+                "cluster_shards",
+                "Shards of workers that this server owns",
+                count(view.shards_of(Some(cluster.this())).count()),
+            ),
+            (
+                "cluster_unowned_shards",
+                "Shards that no server owns",
+                count(view.shards_of(None).count()),
+            ),
+        ];
+        register_gauges(registry, &gauges);
+        let passed_on = ConstCounter::new(self.passed_on.load(Ordering::Relaxed));
+        let help = "Requests that another server was asked to answer";
+        registry.register("cluster_passed_on_requests", help, passed_on);
     }
 }
 
@@ -121,7 +163,7 @@ mod tests {
         metrics.request_answered(StatusCode::NOT_FOUND, Duration::from_secs(100));
         let statistics = Statistics { commits: 7, loaded_workers: 3, ..Statistics::default() };
         let replication = Replication { replicas: 2, lag_bytes: 9 };
-        let text = metrics.render(&statistics, &(Health::Ok, replication));
+        let text = metrics.render(&statistics, &(Health::Ok, replication), None);
         for line in [
             "everlog_http_requests_total{status=\"2xx\"} 2",
             "everlog_http_requests_total{status=\"4xx\"} 1",
@@ -136,7 +178,7 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         let poisoned = Health::Poisoned { reason: "disk full".to_owned() };
-        let text = metrics.render(&statistics, &(poisoned, Replication::default()));
+        let text = metrics.render(&statistics, &(poisoned, Replication::default()), None);
         assert!(text.contains("everlog_store_healthy 0"), "{text}");
     }
 }

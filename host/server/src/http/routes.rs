@@ -125,13 +125,12 @@ fn routes() -> Vec<Route> {
 /// The routes, ready to be called.
 pub(super) fn router(app: Arc<App>) -> Router {
     let add = |router: Router<Arc<App>>, route: Route| router.route(route.path, route.handler);
-    routes()
-        .into_iter()
-        .fold(Router::new(), add)
-        .route_layer(from_fn_with_state(Arc::clone(&app), forward))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        .with_state(app)
+    let mut router = routes().into_iter().fold(Router::new(), add);
+    // A server alone has nobody to pass anything on to, and its calls shall cost nothing more.
+    if app.cluster.is_some() {
+        router = router.route_layer(from_fn_with_state(Arc::clone(&app), forward));
+    }
+    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app)
 }
 
 async fn no_route(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -2,8 +2,10 @@
 //! requests may look like.
 
 use everlog_tests::api::send;
+use everlog_tests::seed;
 use everlog_tests::server::Server;
-use everlog_tests::state::{refused, upsert};
+use everlog_tests::state::{ComponentFiles, refused, upsert};
+use rand::Rng as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -145,6 +147,50 @@ async fn to_keys_of_all_alphabets() {
     assert_eq!(store.get(&long).await, 1);
     let reply = store.try_save(json!([{ "key": format!("{long}k"), "value": 1 }])).await;
     refused(&reply, 400, "ERR_MALFORMED_REQUEST");
+}
+
+#[tokio::test]
+async fn to_keys_and_stores_of_any_name() {
+    let mut random = seed::generator();
+    let mut name = |most: usize| -> String {
+        let length = random.random_range(1..most);
+        (0..length)
+            .map(|_| {
+                loop {
+                    let letter: char = random.random();
+                    if !letter.is_control() && letter != '|' && letter != '\u{FEFF}' {
+                        return letter;
+                    }
+                }
+            })
+            .collect()
+    };
+    let stores: Vec<String> = (0..10).map(|_| name(20)).collect();
+    let files: Vec<(String, String)> = stores
+        .iter()
+        .enumerate()
+        .map(|(number, store)| {
+            // A JSON text is a YAML text.
+            let text = json!({ "apiVersion": "dapr.io/v1alpha1", "kind": "Component",
+                "metadata": { "name": store }, "spec": { "type": "state.everlog", "version": "v1" } });
+            (format!("{number}.yaml"), text.to_string())
+        })
+        .collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let files = ComponentFiles::write(&files);
+    let server = Server::start_with(&["--resources-path", files.path()]).await;
+    for store in stores.iter().map(|name| server.state(name)) {
+        let keys: Vec<String> = (0..50).map(|_| name(40)).collect();
+        let items: Vec<Value> =
+            keys.iter().map(|key| json!({ "key": key, "value": key })).collect();
+        store.save(json!(items)).await;
+        for key in &keys {
+            assert_eq!(store.get(key).await, json!(key));
+        }
+        store.delete(&keys[0]).await;
+        store.expect_absent(&keys[0]).await;
+    }
 }
 
 #[tokio::test]

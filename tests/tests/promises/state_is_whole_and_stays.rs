@@ -2,9 +2,11 @@
 //! part, of many writers with one ETag one wins, and an ETag never comes back.
 
 use everlog_tests::api::{send, try_send};
+use everlog_tests::redis::RedisServer;
 use everlog_tests::seed;
 use everlog_tests::server::Server;
 use everlog_tests::state::{refused, upsert};
+use everlog_tests::wait;
 use futures::future::join_all;
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -98,7 +100,7 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
         });
         let writers: Vec<_> = writers.collect();
         let load = std::time::Duration::from_millis(random.random_range(30..150));
-        everlog_tests::wait::pause(load).await;
+        wait::pause(load).await;
         server.kill();
         let reached = join_all(writers).await;
         server.start_again().await;
@@ -153,8 +155,15 @@ async fn broken_bodies_write_nothing() {
             .iter()
             .map(|key| json!({ "key": key, "value": { "a": [1, "x"] }, "options": {} }))
             .collect();
-        let body = broken(&json!(items).to_string(), &mut random);
-        let request = store.request(Method::POST, &[]).body(body.clone());
+        // As a list, or as a transaction.
+        let operations: Vec<Value> =
+            items.iter().map(|item| json!({ "operation": "upsert", "request": item })).collect();
+        let (body, rest) = match round % 2 {
+            0 => (json!(items), &[][..]),
+            _ => (json!({ "operations": operations }), &["transaction"][..]),
+        };
+        let body = broken(&body.to_string(), &mut random);
+        let request = store.request(Method::POST, rest).body(body.clone());
         let reply = send(request).await;
         let shown = String::from_utf8_lossy(&body).into_owned();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -169,6 +178,47 @@ async fn broken_bodies_write_nothing() {
         }
     }
     assert!(refusals > 200, "only {refusals} bodies were broken");
+    // Bodies that write nothing in any case.
+    for round in 0..200 {
+        let (body, rest) = match round % 2 {
+            0 => (json!({ "keys": ["a", "b"], "parallelism": 2, "metadata": {} }), ["bulk"]),
+            _ => (
+                json!({ "operations": [{ "operation": "delete", "request": { "key": "a" } }] }),
+                ["transaction"],
+            ),
+        };
+        let body = broken(&body.to_string(), &mut random);
+        let shown = String::from_utf8_lossy(&body).into_owned();
+        let reply = send(store.request(Method::POST, &rest).body(body)).await;
+        assert!(matches!(reply.status, 200 | 204 | 400), "{shown}: {}", reply.text());
+    }
+}
+
+/// A strong write waits for a replica of Redis that hangs, and another does not.
+#[tokio::test]
+async fn strong_writes_are_on_the_replicas() {
+    let mut server = Server::start_on_redis(RedisServer::start(), &[]).await;
+    let replica = RedisServer::start_replica(server.redis());
+    wait::until("the server counts the replica", async || {
+        let metrics = server.api().get("/metrics").await.text();
+        metrics.lines().any(|line| line == "everlog_store_replicas 1").then_some(())
+    })
+    .await;
+    let store = server.state("statestore");
+    let strong = |key: &str| {
+        let store = store.clone();
+        let item = json!([{ "key": key, "value": 1, "options": { "consistency": "strong" } }]);
+        tokio::spawn(async move { store.try_save(item).await.status })
+    };
+    assert_eq!(strong("a").await.expect("no panic"), 204);
+    replica.signal("STOP");
+    let waiting = strong("b");
+    for round in 0..20 {
+        store.put("c", round).await;
+    }
+    assert!(!waiting.is_finished(), "the replica has nothing of it");
+    replica.signal("CONT");
+    assert_eq!(waiting.await.expect("no panic"), 204);
 }
 
 fn broken(body: &str, random: &mut StdRng) -> Vec<u8> {

@@ -51,3 +51,34 @@ pub(super) fn ends(value: &Value, now: Timestamp) -> Option<Timestamp> {
     let nanos = u64::from(value.ttl_seconds?) * 1_000_000_000;
     Some(Timestamp(now.0.saturating_add(nanos)))
 }
+
+/// When a value that ends at `end` is to be removed: a little later, at one of few times.
+///
+/// A key that is written again and again would otherwise leave a record of each of its ends; so it has about as many
+/// as this at most.
+pub(super) fn sweep_time(end: Timestamp, ttl_seconds: u32) -> Timestamp {
+    const TIMES: u64 = 64;
+    let step = (u64::from(ttl_seconds) / TIMES).max(1) * 1_000_000_000;
+    Timestamp(end.0.div_ceil(step).saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_written_often_is_removed_at_few_times() {
+        let day = 86_400;
+        let start = 1_700_000_000_000_000_000;
+        let times: std::collections::BTreeSet<u64> = (0..day)
+            .map(|second| {
+                let end = Timestamp(start + u64::from(second + day) * 1_000_000_000);
+                let time = sweep_time(end, day).0;
+                assert!(time >= end.0 && time - end.0 <= u64::from(day / 64) * 1_000_000_000);
+                time
+            })
+            .collect();
+        assert!(times.len() <= 66, "{}", times.len());
+        assert_eq!(sweep_time(Timestamp(start + 1), 1).0, start + 1_000_000_000);
+    }
+}

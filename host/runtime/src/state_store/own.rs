@@ -7,7 +7,7 @@ use std::time::Duration;
 use everlog_store::{Batch, Change, Expectation, Order, Store, StoreError, commit};
 
 use super::decide::decide;
-use super::operation::ends;
+use super::operation::{ends, sweep_time};
 use super::{
     Decided, KeyedState, MAX_STATE_BYTES, Mode, Operation, Rejection, Standing, State, StateError,
     StateStoreConfig, check_limit,
@@ -166,7 +166,8 @@ impl Own {
         match (&operation.value, stored) {
             (Some(value), Some(stored)) => {
                 let expires_at = ends(value, now);
-                if let Some(end) = expires_at {
+                if let (Some(end), Some(ttl_seconds)) = (expires_at, value.ttl_seconds) {
+                    let end = sweep_time(end, ttl_seconds);
                     let key = [end.0.to_be_bytes().as_slice(), &key].concat();
                     changes.push(Change::Put { space: ENDS, key, value: Vec::new() });
                 }

@@ -153,6 +153,9 @@ async fn what_has_ended_is_removed_unless_it_was_written_anew() {
     store.apply_each(&[ending("a"), ending("b"), put("c", "v")]).await.unwrap();
     store.apply_each(&[put("b", "again")]).await.unwrap();
     assert_eq!(text(store, "a").await, None);
+    // They are removed at the next full second.
+    let next = crate::clock::now().0 / 1_000_000_000 + 1;
+    crate::clock::wait_until(Timestamp(next * 1_000_000_000)).await;
     assert_eq!(sweep::remove_ended(&*house.store).await.unwrap(), 1);
     assert_eq!(text(store, "b").await.as_deref(), Some("again"));
     let count = async |space| {

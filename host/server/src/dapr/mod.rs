@@ -47,8 +47,8 @@ pub(crate) struct Dapr {
 /// What a request finds when it is answered.
 pub(crate) struct Circumstances<'a> {
     pub(crate) runtime: &'a Runtime,
-    /// Why the server is not ready, if it is not.
-    pub(crate) not_ready: Option<String>,
+    /// Says why the server is not ready, if it is not.
+    pub(crate) not_ready: &'a (dyn Fn() -> Option<String> + Sync),
 }
 
 impl Dapr {

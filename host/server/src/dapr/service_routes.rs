@@ -36,9 +36,9 @@ impl Dapr {
             let message = format!("this server is {}, not {wanted}", self.app_id);
             return Err(failed("ERR_HEALTH_APPID_NOT_MATCH", message));
         }
-        match &circumstances.not_ready {
+        match (circumstances.not_ready)() {
             None => Ok(answers::nothing()),
-            Some(reason) => Err(failed(code, reason.clone())),
+            Some(reason) => Err(failed(code, reason)),
         }
     }
 

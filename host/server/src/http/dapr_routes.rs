@@ -12,7 +12,8 @@ use crate::dapr::Circumstances;
 
 /// Every route of that API.
 pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
-    let circumstances = Circumstances { runtime: &app.runtime, not_ready: not_ready(&app) };
+    let not_ready = || not_ready(&app);
+    let circumstances = Circumstances { runtime: &app.runtime, not_ready: &not_ready };
     let most = app.max_body_bytes;
     let read =
         async |body| read_body(body, most).await.map_err(|problem| problem.detail().to_owned());

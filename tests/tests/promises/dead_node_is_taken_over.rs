@@ -155,6 +155,11 @@ async fn cut_off_from_redis() {
     let stale =
         cut.request(reqwest::Method::GET, &["oplog"]).timeout(std::time::Duration::from_secs(1));
     assert!(stale.send().await.is_err(), "it answers nothing");
+    // What watches over it is answered, and told.
+    let api = cluster.nodes[1].api();
+    assert_eq!(api.get("/livez").await.status, 200);
+    let unready = api.get("/readyz").await.expect_problem(503, "unavailable");
+    assert!(unready["detail"].is_string(), "{unready}");
     wire.mend();
     if let Ok(reply) = late.await.expect("no panic") {
         assert_ne!(reply.text(), "105", "{}", reply.status);

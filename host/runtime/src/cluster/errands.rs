@@ -190,14 +190,21 @@ impl Shared {
                 match membership.place_of(worker) {
                     Place::Here => return Err(elsewhere()),
                     Place::Between => {}
-                    Place::There(node) => match peers.ask(&node, bytes.clone()).await {
-                        Ok(reply) => match decode(&reply)? {
-                            Reply::Done { first, last } => return Ok((first, last)),
-                            Reply::Refused(refusal) => return Err(refusal.into()),
-                            Reply::Again => {}
-                        },
-                        Err(error) => tracing::debug!(%error, "asking another node again"),
-                    },
+                    Place::There(node) => {
+                        let answer = tokio::select! {
+                            answer = peers.ask(&node, bytes.clone()) => answer,
+                            // It hangs, and another one has its workers.
+                            () = membership.gone(node.session) => continue,
+                        };
+                        match answer {
+                            Ok(reply) => match decode(&reply)? {
+                                Reply::Done { first, last } => return Ok((first, last)),
+                                Reply::Refused(refusal) => return Err(refusal.into()),
+                                Reply::Again => {}
+                            },
+                            Err(error) => tracing::debug!(%error, "asking another node again"),
+                        }
+                    }
                 }
                 membership.look(RETRY_AFTER).await;
             }

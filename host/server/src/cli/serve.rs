@@ -10,7 +10,7 @@ use everlog_runtime::state_store::StateStoreConfig;
 use everlog_store::copy::refuse_unfinished;
 use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::advertised;
@@ -63,6 +63,8 @@ fn raise_open_files_limit() {
 }
 
 async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
+    // Before anybody can know of the server: a signal that nobody listens for ends it at once.
+    let stop = StopSignal::listen()?;
     // The port first, since a taken one is found without touching the state. Whoever connects
     // waits.
     let listener = Listener::bind(settings).await?;
@@ -75,7 +77,7 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
     let serving = tokio::spawn(server.run(stopping.clone()));
     join(&workers, &app);
     tokio::select! {
-        stopped = stop_signal() => stopped?,
+        () = stop.received() => {}
         () = declared_dead(&workers) => return begin_anew(),
     }
     tracing::info!("stopping: running invocations go on after the next start");
@@ -169,16 +171,27 @@ pub(super) async fn open_engine(
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// If the system does not let us listen for signals.
-pub(super) async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, from the moment on that somebody listens for them.
+pub(super) struct StopSignal {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignal {
+    /// # Errors
+    /// If the system does not let us listen for signals.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
     }
-    Ok(())
+
+    /// Waits for one of them.
+    pub(super) async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -40,9 +40,9 @@ pub(crate) async fn forward(
     let Some(cluster) = &app.cluster else { return next.run(request).await };
     let Some(membership) = app.runtime.membership() else { return next.run(request).await };
     let route = Route { membership, wire: &cluster.wire, metrics: &app.metrics, next };
-    let Some(worker) = worker_of(&app, &names).await else {
-        return route.leased(route.next.clone().run(request).await).await;
-    };
+    // What is about no worker is what the store says, or about this server: `/readyz` must answer when the lease has
+    // ended too.
+    let Some(worker) = worker_of(&app, &names).await else { return route.next.run(request).await };
     if request.headers().contains_key(FORWARDED) {
         return route.answer_for_another(&worker, request).await;
     }

@@ -23,7 +23,7 @@ use everlog_runtime::{
 use sha2::{Digest, Sha256};
 
 use super::component::read_component;
-use super::serve::{open_store, stop_signal};
+use super::serve::{StopSignal, open_store};
 use super::worker::key_value;
 use crate::config::{LogFormat, Settings};
 use crate::telemetry::start_logging;
@@ -114,10 +114,11 @@ async fn run_in(
     prepare(runtime, &version, &worker, &arguments).await?;
     let mut printer =
         Printer::open(Arc::clone(runtime), worker.clone(), &arguments.data_dir).await?;
+    let stop = StopSignal::listen()?;
     let outcome = tokio::select! {
         outcome = runtime.invoke(&worker, invocation(&version, target)) => outcome,
         broken = printer.follow() => return Err(broken),
-        signal = stop_signal() => return signal.map(|()| Ending::Stopped),
+        () = stop.received() => return Ok(Ending::Stopped),
     };
     printer.print().await?;
     let code = exit_code(outcome, &file)?;

@@ -142,7 +142,7 @@ impl CounterLoad {
 
     /// As [`Self::start`], with clients that try nothing twice.
     #[must_use]
-    pub fn start_patient(workers: Vec<Vec<Worker>>) -> Self {
+    pub fn start_without_second_tries(workers: Vec<Vec<Worker>>) -> Self {
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicU64>::default());
         let clients = workers.into_iter().map(|worker| {
             let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));

@@ -3,6 +3,7 @@
 
 use everlog_tests::cluster::{Cluster, CounterLoad, settles};
 use everlog_tests::command::run_in;
+use everlog_tests::outside::Outside;
 use everlog_tests::{fixtures, wait};
 use serde_json::json;
 
@@ -64,7 +65,7 @@ async fn who_joins_and_leaves_disturbs_no_caller() {
     let stays = |cluster: &Cluster| {
         workers(cluster).into_iter().map(|worker| worker[..1].to_vec()).collect::<Vec<_>>()
     };
-    let load = CounterLoad::start_patient(stays(&cluster));
+    let load = CounterLoad::start_without_second_tries(stays(&cluster));
     load.advances(200).await;
     cluster.add().await;
     cluster.settles().await;
@@ -76,4 +77,49 @@ async fn who_joins_and_leaves_disturbs_no_caller() {
     settles(&nodes).await;
     load.advances(200).await;
     load.verify(workers(&cluster)).await;
+}
+
+/// A request that must not be sent twice is on its way when its worker is to go to another server: its
+/// answer is waited for, and the worker goes on there.
+#[tokio::test]
+async fn a_request_that_must_not_be_repeated_is_waited_for() {
+    const WORKERS: usize = 8;
+    /// Enough to know that nothing moves any more.
+    const LOOKS: u32 = 50;
+    let outside = Outside::start().await;
+    let mut cluster = Cluster::start(1).await;
+    let component = cluster.deploy(&fixtures::HTTP_CLIENT).await;
+    let mut calls = Vec::new();
+    for number in 0..WORKERS {
+        let worker = component.worker(&format!("w{number}"));
+        let request = json!({
+            "method": "POST", "url": outside.url("/held/a"), "headers": [], "body": "pay",
+        });
+        let key = worker.start("send-once", json!([request])).await;
+        calls.push((worker, key));
+    }
+    outside.has_received("/held/a", WORKERS).await;
+    // Some of them are to go to it.
+    cluster.add().await;
+    // It gets shards, until one comes in turn whose worker has to be waited for.
+    let (mut before, mut looks) = (0, 0);
+    wait::until("the hand-over waits", async || {
+        let status = cluster.nodes[0].api().get("/v1/cluster").await.expect(200);
+        let shards = status["nodes"][1]["shards"].as_u64().unwrap_or(0);
+        looks = if shards == before { looks + 1 } else { 0 };
+        before = shards;
+        (status["nodes"][1]["state"] == "serving" && shards < 512 && looks > LOOKS).then_some(())
+    })
+    .await;
+    outside.allow("a", WORKERS);
+    for (worker, key) in &calls {
+        let outcome = worker.outcome(key).await;
+        assert_eq!(outcome["result"]["ok"]["body"], "POST /held/a pay", "{outcome}");
+    }
+    cluster.settles().await;
+    assert_eq!(outside.count("/held/a"), WORKERS, "each was sent once");
+    let moved = calls.iter().map(|(worker, _)| worker.metadata());
+    for metadata in futures::future::join_all(moved).await {
+        assert_eq!(metadata["status"], "idle", "{metadata}");
+    }
 }

@@ -32,6 +32,7 @@ async fn large_bodies_go_both_ways() {
             "the guest sees whom the client named: {}",
             &text[..200]
         );
+        assert!(!text.contains("header everlog-"), "the guest does not see how it came");
         assert!(text.ends_with(&format!("body {}\n", "y".repeat(LARGE))), "the body is whole");
         let path = format!("/http/http-server/{name}/bytes?{LARGE}");
         assert_eq!(first.get(&path).await.bytes.len(), LARGE);

@@ -76,7 +76,11 @@ enum Mode {
 }
 
 /// All state stores of a server, by name.
-pub struct StateStores(BTreeMap<String, StateStore>);
+pub struct StateStores {
+    by_name: BTreeMap<String, StateStore>,
+    /// Keeps the writers of this process apart.
+    locks: Arc<Locks>,
+}
 
 impl StateStores {
     pub(crate) fn new(
@@ -94,18 +98,18 @@ impl StateStores {
             };
             (config.name.clone(), StateStore { config: config.clone(), backend })
         };
-        Self(configs.iter().map(open).collect())
+        Self { by_name: configs.iter().map(open).collect(), locks: Arc::clone(locks) }
     }
 
     /// The store of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&StateStore> {
-        self.0.get(name)
+        self.by_name.get(name)
     }
 
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &StateStore> {
-        self.0.values()
+        self.by_name.values()
     }
 }
 

@@ -5,6 +5,7 @@ use futures::future::join_all;
 use tempfile::TempDir;
 
 use super::*;
+use crate::keyvalue::Claim;
 use crate::spaces::{ENDS, KEY_VALUES};
 
 struct House {
@@ -156,12 +157,35 @@ async fn what_has_ended_is_removed_unless_it_was_written_anew() {
     // They are removed at the next full second.
     let next = crate::clock::now().0 / 1_000_000_000 + 1;
     crate::clock::wait_until(Timestamp(next * 1_000_000_000)).await;
-    assert_eq!(sweep::remove_ended(&*house.store).await.unwrap(), 1);
+    assert_eq!(house.stores.remove_ended(&*house.store).await.unwrap(), 1);
     assert_eq!(text(store, "b").await.as_deref(), Some("again"));
     let count = async |space| {
         house.store.scan(space, KeyRange::all(), Order::Forward, 10).await.unwrap().len()
     };
     assert_eq!((count(KEY_VALUES).await, count(ENDS).await), (2, 0));
+}
+
+/// Whoever has decided on a value that has ended, and not stored yet what takes its place, is not got
+/// in the way of.
+#[tokio::test]
+async fn what_has_ended_is_not_removed_while_somebody_writes_it() {
+    let house = house();
+    let store = house.stores.find("statestore").unwrap();
+    let mut ending = put("a", "v");
+    ending.value.as_mut().unwrap().ttl_seconds = Some(0);
+    store.apply_each(&[ending]).await.unwrap();
+    let next = crate::clock::now().0 / 1_000_000_000 + 1;
+    crate::clock::wait_until(Timestamp(next * 1_000_000_000)).await;
+    let key = b"statestore\0a".to_vec();
+    assert!(house.store.get(KEY_VALUES, &key).await.unwrap().is_some(), "it is under this key");
+    let writer = house.stores.locks.hold([(Claim::Change, KEY_VALUES, key.as_slice())]).await;
+    let mut removing = std::pin::pin!(house.stores.remove_ended(&*house.store));
+    tokio::select! {
+        removed = &mut removing => panic!("{removed:?} values were removed"),
+        () = crate::clock::pause(Duration::from_millis(200)) => {}
+    }
+    drop(writer);
+    assert_eq!(removing.await.unwrap(), 1);
 }
 
 #[tokio::test]

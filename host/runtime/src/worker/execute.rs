@@ -1,6 +1,7 @@
 //! Running the guest while the mailbox stays open: an invocation from its first host call to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everlog_oplog::{Divergence, FailureKind, Index, Timestamp};
 use everlog_store::StoreError;
@@ -10,7 +11,7 @@ use wasmtime::{Trap, WasmBacktrace};
 use super::front::{Front, Taken};
 use super::guest::{Guest, Prepared, Returned};
 use super::message::{Control, Departing, Message, Reply};
-use super::update::Patience;
+use super::update::{Patience, is_safe_to_cut_off};
 use crate::clock;
 use crate::durable::{Interruption, Recorder};
 use crate::error::WorkerError;
@@ -37,6 +38,9 @@ pub(crate) enum End {
     /// Somebody stopped it.
     Stopped(Stop),
 }
+
+/// How long a worker may keep another node waiting for a write that must not be repeated.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(20);
 
 /// What stopped a running guest from outside.
 pub(crate) enum Stop {
@@ -109,6 +113,10 @@ impl Watch<'_> {
                         Taken::Stop(Stop::Control(Control::Resume, reply)) => {
                             let _ = reply.send(Ok(()));
                         }
+                        Taken::Stop(Stop::Depart(Departing::HandedOver)) => {
+                            let most = u64::try_from(HAND_OVER_LIMIT.as_nanos()).unwrap_or(u64::MAX);
+                            front.hand_over_by.get_or_insert(clock::now().after(most));
+                        }
                         Taken::Stop(stop) => return Attended::Ended(End::Stopped(stop)),
                         Taken::Done | Taken::Evict => {}
                     }
@@ -120,6 +128,13 @@ impl Watch<'_> {
                     }
                     commit.set(clock::pause(interval));
                 }
+            }
+            // The other node could not tell whether such a write has happened, and would have to fail the worker.
+            if front.hand_over_by.is_some_and(|by| {
+                clock::now() >= by
+                    || recorder.with(|journal, _| is_safe_to_cut_off(journal.status()))
+            }) {
+                return Attended::Ended(End::Stopped(Stop::Depart(Departing::HandedOver)));
             }
             if front.update_is_due(recorder) {
                 return Attended::Ended(End::Stopped(Stop::Update));

@@ -60,6 +60,8 @@ pub(crate) struct Front {
     pub(crate) before_trial: Option<Arc<ComponentVersion>>,
     /// A call came: an interrupted worker goes on for its sake.
     pub(crate) nudged: bool,
+    /// Another node waits for the worker; by then it has to have left, whatever is on its way.
+    pub(crate) hand_over_by: Option<Timestamp>,
 }
 
 impl Front {

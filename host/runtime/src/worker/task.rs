@@ -12,7 +12,7 @@ use super::desk::{Desk, Waiting};
 use super::execute::Stop;
 use super::front::{Front, Taken};
 use super::guest::Guest;
-use super::message::{Control, Message, Reply, WorkerSettings, answer};
+use super::message::{Control, Departing, Message, Reply, WorkerSettings, answer};
 use super::registry::Handle;
 use super::{WorkerId, load, update};
 use crate::clock;
@@ -140,6 +140,7 @@ impl Task {
             version,
             desk: Desk::default(),
             nudged: false,
+            hand_over_by: None,
             coming: Vec::new(),
             before_trial: None,
         };
@@ -153,6 +154,11 @@ impl Task {
 
     async fn live(&mut self) {
         loop {
+            if self.front.hand_over_by.is_some() {
+                // What was waited for has ended.
+                self.stop(Stop::Depart(Departing::HandedOver)).await;
+                return;
+            }
             if let Some(error) = self.recorder.as_ref().and_then(|recorder| recorder.failure()) {
                 // What is in memory is ahead of a log that does not follow.
                 if self.store_failed(error).await == Flow::Leave {
@@ -238,9 +244,8 @@ impl Task {
         let tail = self.recorder.as_ref().is_some_and(|recorder| recorder.has_tail());
         let failed = async {
             match &self.recorder {
-                // Nodes refuse each other's writes; a store with one writer takes all or none.
-                Some(recorder) if self.shared.membership.is_some() => drop(recorder.failed().await),
-                _ => std::future::pending().await,
+                Some(recorder) => drop(recorder.failed().await),
+                None => std::future::pending().await,
             }
         };
         let commit_interval = self.shared.config.commit_interval;

@@ -113,7 +113,9 @@ impl Route<'_> {
     }
 
     /// Answers a request that another server passed on, if the worker is here.
-    async fn answer_for_another(&self, worker: &WorkerId, request: Request) -> Response {
+    async fn answer_for_another(&self, worker: &WorkerId, mut request: Request) -> Response {
+        // How it came is no business of the guest's.
+        request.headers_mut().remove(FORWARDED);
         if self.membership.place_of(worker) != Place::Here {
             // It may know more than this server.
             self.membership.look(Duration::ZERO).await;

@@ -14,6 +14,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::http::{hop_by_hop, sentence};
+
 /// Where servers ask each other.
 pub(crate) const MESSAGES_PATH: &str = "/v1/cluster/messages";
 /// The header with what only servers of the cluster know.
@@ -27,17 +29,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// The largest answer of a server to another, in bytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// Headers that are about one connection.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
 /// The connections to other servers.
 #[derive(Clone)]
 pub(crate) struct Wire {
@@ -85,7 +76,7 @@ impl Wire {
         *request.version_mut() = axum::http::Version::HTTP_11;
         let response = self.client.request(request).await.map_err(|error| NoAnswer {
             may_have_arrived: !error.is_connect(),
-            reason: describe(&error),
+            reason: sentence(&error),
         })?;
         let mut response = response.map(Body::new);
         remove_hop_by_hop(response.headers_mut());
@@ -98,7 +89,7 @@ impl Wire {
         *request.uri_mut() = uri.map_err(|error| error.to_string())?;
         *request.method_mut() = Method::POST;
         request.headers_mut().insert(SECRET, self.secret.clone());
-        let response = self.client.request(request).await.map_err(|error| describe(&error))?;
+        let response = self.client.request(request).await.map_err(|error| sentence(&error))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
@@ -124,20 +115,10 @@ impl Peers for Wire {
     }
 }
 
+/// Removes what is about one connection; trailers go through.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    for name in HOP_BY_HOP {
+    let names = hop_by_hop(headers).into_iter();
+    for name in names.filter(|name| ![header::TE, header::TRAILER].contains(name)) {
         headers.remove(name);
     }
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

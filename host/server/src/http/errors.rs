@@ -101,7 +101,7 @@ impl From<InvokeError> for Problem {
 }
 
 /// The message of an error and of what caused it.
-fn sentence(error: &dyn std::error::Error) -> String {
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -13,21 +13,9 @@ use hyper::body::Bytes;
 
 use super::app::App;
 use super::body::read_body;
-use super::names::{self, IDEMPOTENCY_KEY, PathOf};
+use super::names::{self, IDEMPOTENCY_KEY, PathOf, hop_by_hop};
 use super::problem::{Code, Problem};
 use super::worker_routes::Named;
-
-/// Headers about one connection, which end here in both directions.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
 
 /// `/http/{component}`: a request needs a worker.
 pub(super) async fn no_worker(PathOf(component): PathOf<String>) -> Problem {
@@ -175,14 +163,6 @@ fn header_map(headers: Headers) -> Result<HeaderMap, String> {
         map.append(parsed, HeaderValue::try_from(value).map_err(|error| invalid(&error))?);
     }
     Ok(map)
-}
-
-/// The names of the headers that are about the connection, those that `Connection` names included.
-fn hop_by_hop(headers: &HeaderMap) -> Vec<HeaderName> {
-    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let named =
-        named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok());
-    HOP_BY_HOP.into_iter().chain(named).collect()
 }
 
 fn listed(headers: &HeaderMap, is_dropped: impl Fn(&HeaderName) -> bool) -> Headers {

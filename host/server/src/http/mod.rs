@@ -30,6 +30,7 @@ mod worker_listing;
 mod worker_routes;
 
 pub(crate) use app::App;
-pub(crate) use names::IDEMPOTENCY_KEY;
+pub(crate) use errors::sentence;
+pub(crate) use names::{IDEMPOTENCY_KEY, hop_by_hop};
 pub(crate) use problem::{Code as ProblemCode, Problem};
 pub(crate) use server::{Listener, Server};

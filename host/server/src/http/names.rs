@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use everlog_runtime::TraceContext;
 use serde::de::DeserializeOwned;
 
@@ -10,6 +10,18 @@ use super::problem::{Code, Problem};
 
 /// The header that makes a call safe to repeat.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Headers about one connection, which end here in both directions.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
 /// The longest idempotency key, in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 256;
 /// The longest `traceparent`, in bytes: version 00 has 55, later versions may have more.
@@ -76,6 +88,14 @@ pub(super) fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
     };
     let traceparent = text("traceparent", MAX_TRACEPARENT_BYTES)?;
     Some(TraceContext { traceparent, tracestate: text("tracestate", MAX_TRACESTATE_BYTES) })
+}
+
+/// The names of the headers that are about the connection, those that `Connection` names included.
+pub(crate) fn hop_by_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named =
+        named.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok());
+    HOP_BY_HOP.into_iter().chain(named).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 use std::fmt;
 
 use super::{SHARDS, Shard};
-use crate::WorkerKey;
 
 /// One life of a node on the store, from joining to leaving or being declared dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,11 +76,6 @@ impl View {
     /// The owner of a shard, if it has one.
     pub fn owner(&self, shard: Shard) -> Option<SessionId> {
         self.owners[shard.index()]
-    }
-
-    /// The node that owns a worker, if its shard has an owner that is there.
-    pub fn node_of(&self, worker: &WorkerKey) -> Option<&Node> {
-        self.node(self.owner(Shard::of(worker))?)
     }
 
     /// The node in this session, if it is there.

@@ -3,7 +3,7 @@
 local prefix, session, number = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local batch = cmsgpack.unpack(ARGV[4])
 local expectations, appends, deletions, changes = unpack(batch)
--- As many refusals as batches may be on their way at once; the same constant as in session.rs.
+-- As many refusals as batches may be on their way at once; see MAX_GROUPS in committer.rs.
 local REMEMBERED = 1024
 
 -- A session that was declared dead may not write, whatever it believes.

@@ -23,16 +23,7 @@ if redis.call('EXISTS', prefix .. 'grace') == 0 then
   end
 end
 if found then
-  local shards, owned = prefix .. 'shards', redis.call('HGETALL', prefix .. 'shards')
-  for at = 1, #owned, 2 do
-    if gone[owned[at + 1]] then redis.call('HDEL', shards, owned[at]) end
-  end
-  for other in pairs(gone) do
-    redis.call('HDEL', prefix .. 'members', other)
-    redis.call('DEL', prefix .. 'writer:' .. other)
-    redis.call('HSET', prefix .. 'writer:' .. other, 'buried', session)
-    redis.call('EXPIRE', prefix .. 'writer:' .. other, 2592000)
-  end
+  bury(prefix, gone, session)
   redis.call('INCR', prefix .. 'views')
 end
 

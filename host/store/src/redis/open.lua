@@ -29,18 +29,9 @@ end
 local session = redis.call('INCR', prefix .. 'sessions')
 redis.call('SET', prefix .. 'format', format)
 redis.call('SETNX', prefix .. 'secret', secret)
-local shards, owned = prefix .. 'shards', redis.call('HGETALL', prefix .. 'shards')
-for at = 1, #owned, 2 do
-  if gone[owned[at + 1]] then redis.call('HDEL', shards, owned[at]) end
-end
-for other in pairs(gone) do
-  redis.call('HDEL', prefix .. 'members', other)
-  redis.call('DEL', prefix .. 'lease:' .. other, prefix .. 'writer:' .. other)
-  redis.call('HSET', prefix .. 'writer:' .. other, 'buried', session)
-  redis.call('EXPIRE', prefix .. 'writer:' .. other, 2592000)
-end
+bury(prefix, gone, session)
 if address == '' then
-  for shard = 0, 1023 do redis.call('HSET', shards, shard, session) end
+  for shard = 0, 1023 do redis.call('HSET', prefix .. 'shards', shard, session) end
 end
 redis.call('HSET', prefix .. 'members', session, 'joining ' .. node .. ' ' .. address)
 redis.call('HSET', prefix .. 'writer:' .. session, 'last', 0)

@@ -54,7 +54,10 @@ impl Session {
         let (mut waits, mut looks) = (Waits::default(), 0);
         loop {
             let arguments = [prefix, node, FORMAT, FORMAT_BEFORE, &lease_ms, address, &drawn];
-            let command = script(include_str!("open.lua"), &arguments.map(str::as_bytes));
+            let command = script(
+                concat!(include_str!("bury.lua"), include_str!("open.lua")),
+                &arguments.map(str::as_bytes),
+            );
             let answer = ask(connection, &command).await.map_err(|trouble| match trouble {
                 Trouble::Passing(reason) | Trouble::Lasting(reason) => link.unavailable(reason),
             })?;
@@ -120,7 +123,7 @@ impl Session {
         let (number, known) = (self.number.to_string(), known.to_string());
         let lease = milliseconds(self.lease);
         let arguments = [&self.prefix, &number, &lease, &known].map(String::as_bytes);
-        script(include_str!("look.lua"), &arguments)
+        script(concat!(include_str!("bury.lua"), include_str!("look.lua")), &arguments)
     }
 
     /// Changes the node's state (`""` keeps it) and the owners of shards.

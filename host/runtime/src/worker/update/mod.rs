@@ -21,6 +21,7 @@ use everlog_oplog::{Status, UpdateMode, WorkerState as Life};
 pub use check::Fit;
 pub(crate) use check::check;
 pub(crate) use patience::Patience;
+pub(in crate::worker) use request::is_safe_to_cut_off;
 pub(crate) use request::{UpdateRequest, record_request};
 pub(crate) use saved::Saved;
 pub(crate) use trial::expected;

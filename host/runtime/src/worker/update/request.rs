@@ -29,6 +29,12 @@ pub(crate) struct UpdateRequest {
     pub(crate) requester: Option<Caller>,
 }
 
+/// Whether the execution can be cut off without leaving a write behind of which nobody knows whether it happened, and
+/// that must not be repeated.
+pub(in crate::worker) fn is_safe_to_cut_off(status: &Status) -> bool {
+    status.execution.open_writes.values().all(|write| write.idempotent)
+}
+
 impl Shared {
     /// Asks a worker to go over to another version of its component; returns once that is durable.
     pub(crate) async fn update(
@@ -112,10 +118,9 @@ impl Front {
     pub(in crate::worker) fn update_is_due(&self, recorder: &Recorder) -> bool {
         recorder.with(|journal, _| {
             let status = journal.status();
-            let writes = || status.execution.open_writes.values();
             super::due(status).is_some()
                 && journal.rehearsal().is_none()
-                && writes().all(|write| write.idempotent)
+                && is_safe_to_cut_off(status)
         })
     }
 

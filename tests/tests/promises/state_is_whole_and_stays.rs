@@ -150,7 +150,9 @@ async fn broken_bodies_write_nothing() {
     let mut random = seed::generator();
     let mut refusals = 0;
     for round in 0..400 {
-        let keys: Vec<String> = (0..4).map(|number| format!("{round}-{number}")).collect();
+        // The round twice, so that no broken key of one is a key of another.
+        let keys: Vec<String> =
+            (0..4).map(|number| format!("{round:03}-{round:03}-{number}")).collect();
         let items: Vec<Value> = keys
             .iter()
             .map(|key| json!({ "key": key, "value": { "a": [1, "x"] }, "options": {} }))

@@ -10,6 +10,7 @@
 mod belongings;
 mod blob_names;
 mod blobstore;
+mod calls;
 pub mod clock;
 mod cluster;
 mod component;
@@ -37,6 +38,7 @@ mod wasi;
 mod worker;
 
 pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_name};
+pub use calls::CallSummary;
 pub use cluster::{Membership, PeerFailure, Peers, Place};
 pub use component::{ComponentVersion, Deployed};
 pub use config::RuntimeConfig;

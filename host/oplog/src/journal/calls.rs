@@ -91,6 +91,25 @@ impl Journal {
     /// # Errors
     /// A [`Divergence`] where another call is recorded at this point.
     pub fn enter(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
+        let at_most_once = call.category == Category::WriteRemote && !self.idempotence();
+        self.enter_counted(call, at_most_once, now)
+    }
+
+    /// As [`enter`](Self::enter), for a write that the other side does once however often it is
+    /// sent, since it goes by a key: it may be done again whatever the modes say.
+    ///
+    /// # Errors
+    /// A [`Divergence`] where another call is recorded at this point.
+    pub fn enter_keyed(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
+        self.enter_counted(call, false, now)
+    }
+
+    fn enter_counted(
+        &mut self,
+        call: &Call<'_>,
+        at_most_once: bool,
+        now: Timestamp,
+    ) -> Result<Entered, Divergence> {
         self.check()?;
         self.check_reach(call.category, || {
             describe_asked(call, fingerprint(call.function, call.request))
@@ -106,9 +125,9 @@ impl Journal {
         }
         let fingerprint = fingerprint(call.function, call.request);
         let mut begin = call.begin;
-        let at_most_once = call.category == Category::WriteRemote && !self.idempotence();
         if at_most_once && begin.is_none() {
-            begin = Some(self.write_begin(call, fingerprint, now)?.0);
+            let idempotent = false;
+            begin = Some(self.write_begin(call, fingerprint, idempotent, now)?.0);
         }
         self.enter_recorded(call, fingerprint, begin, now)
     }
@@ -211,6 +230,24 @@ impl Journal {
     /// # Errors
     /// A [`Divergence`] where another call is recorded at this point.
     pub fn begin_write(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Begun, Divergence> {
+        self.begin_counted(call, self.idempotence(), now)
+    }
+
+    /// As [`begin_write`](Self::begin_write), for a write that goes by a key, see
+    /// [`enter_keyed`](Self::enter_keyed).
+    ///
+    /// # Errors
+    /// A [`Divergence`] where another call is recorded at this point.
+    pub fn begin_keyed(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Begun, Divergence> {
+        self.begin_counted(call, true, now)
+    }
+
+    fn begin_counted(
+        &mut self,
+        call: &Call<'_>,
+        idempotent: bool,
+        now: Timestamp,
+    ) -> Result<Begun, Divergence> {
         self.check()?;
         self.check_reach(call.category, || {
             describe_asked(call, fingerprint(call.function, call.request))
@@ -224,7 +261,7 @@ impl Journal {
             return Ok(Begun { index: None, replayed: false, gate: live });
         }
         let fingerprint = fingerprint(call.function, call.request);
-        let (index, replayed) = self.write_begin(call, fingerprint, now)?;
+        let (index, replayed) = self.write_begin(call, fingerprint, idempotent, now)?;
         Ok(Begun { index: Some(index), replayed, gate: !replayed })
     }
 
@@ -254,9 +291,9 @@ impl Journal {
         &mut self,
         call: &Call<'_>,
         fingerprint: u64,
+        idempotent: bool,
         now: Timestamp,
     ) -> Result<(Index, bool), Divergence> {
-        let idempotent = self.idempotence();
         if let Some((index, entry)) = self.meet()? {
             return match entry.kind {
                 EntryKind::WriteBegin {

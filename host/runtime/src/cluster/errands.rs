@@ -11,6 +11,7 @@ use futures::future::{BoxFuture, join_all};
 use uuid::Uuid;
 
 use super::Place;
+use crate::calls::{CallOutcome, Parcel};
 use crate::clock;
 use crate::error::{ComponentError, WorkerError};
 use crate::shared::Shared;
@@ -75,6 +76,8 @@ pub(crate) enum Request {
     Fork { source: Named, heir: Named, at: Option<Index> },
     /// A component has a new version, or is gone.
     ComponentChanged { name: String },
+    /// Call a function of a worker there.
+    Call { worker: Named, parcel: Parcel },
 }
 
 /// What came of it.
@@ -86,6 +89,8 @@ pub(crate) enum Reply {
     Refused(Refusal),
     /// The worker is not there (any more), or another node was quicker with what both share.
     Again,
+    /// What came of a call.
+    Called(CallOutcome),
 }
 
 /// The errors that a caller can act on; others are sentences.
@@ -182,36 +187,49 @@ impl Shared {
         request: &Request,
     ) -> Result<(bool, Index), WorkerError> {
         let elsewhere = || WorkerError::Elsewhere { worker: worker.to_string() };
+        tokio::select! {
+            reply = self.owner_answers(worker, request) => match reply? {
+                Reply::Done { first, last } => Ok((first, last)),
+                Reply::Refused(refusal) => Err(refusal.into()),
+                Reply::Again | Reply::Called(_) => Err(elsewhere()),
+            },
+            () = clock::pause(PATIENCE) => Err(elsewhere()),
+        }
+    }
+
+    /// What the node says that has `worker`, whenever that is: never [`Reply::Again`].
+    ///
+    /// # Errors
+    /// [`WorkerError::Elsewhere`] where the worker has come here meanwhile.
+    pub(crate) async fn owner_answers(
+        &self,
+        worker: &WorkerId,
+        request: &Request,
+    ) -> Result<Reply, WorkerError> {
+        let elsewhere = || WorkerError::Elsewhere { worker: worker.to_string() };
         let Some(membership) = &self.membership else { return Err(elsewhere()) };
         let Some(peers) = membership.peers() else { return Err(elsewhere()) };
         let bytes = encode(request)?;
-        let asking = async {
-            loop {
-                match membership.place_of(worker) {
-                    Place::Here => return Err(elsewhere()),
-                    Place::Between => {}
-                    Place::There(node) => {
-                        let answer = tokio::select! {
-                            answer = peers.ask(&node, bytes.clone()) => answer,
-                            // It hangs, and another one has its workers.
-                            () = membership.gone(node.session) => continue,
-                        };
-                        match answer {
-                            Ok(reply) => match decode(&reply)? {
-                                Reply::Done { first, last } => return Ok((first, last)),
-                                Reply::Refused(refusal) => return Err(refusal.into()),
-                                Reply::Again => {}
-                            },
-                            Err(error) => tracing::debug!(%error, "asking another node again"),
-                        }
+        loop {
+            match membership.place_of(worker) {
+                Place::Here => return Err(elsewhere()),
+                Place::Between => {}
+                Place::There(node) => {
+                    let answer = tokio::select! {
+                        answer = peers.ask(&node, bytes.clone()) => answer,
+                        // It hangs, and another one has its workers.
+                        () = membership.gone(node.session) => continue,
+                    };
+                    match answer {
+                        Ok(reply) => match decode(&reply)? {
+                            Reply::Again => {}
+                            reply => return Ok(reply),
+                        },
+                        Err(error) => tracing::debug!(%error, "asking another node again"),
                     }
                 }
-                membership.look(RETRY_AFTER).await;
             }
-        };
-        tokio::select! {
-            asked = asking => asked,
-            () = clock::pause(PATIENCE) => Err(elsewhere()),
+            membership.look(RETRY_AFTER).await;
         }
     }
 
@@ -261,6 +279,10 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &[u8]) -> Result<Vec<u
             let forked = shared.fork_here(&source.into(), &heir.into(), at).await;
             done(forked.map(|last| (true, last)))
         }
+        Request::Call { worker, parcel } => match shared.call_here(&worker.into(), &parcel).await {
+            Ok(outcome) => Reply::Called(outcome),
+            Err(_) => Reply::Again,
+        },
         Request::ComponentChanged { name } => {
             let refreshed = shared.catalog.refresh(&name).await;
             done(refreshed.map(|()| (true, none)).map_err(WorkerError::from))

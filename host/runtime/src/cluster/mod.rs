@@ -11,5 +11,5 @@ mod membership;
 
 pub(crate) use balance::{leave, run as run_balance};
 pub use errands::{PeerFailure, Peers};
-pub(crate) use errands::{Request, answer};
+pub(crate) use errands::{Reply, Request, answer};
 pub use membership::{Membership, Place};

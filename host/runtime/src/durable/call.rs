@@ -1,9 +1,12 @@
 //! `enter` before an effect, `leave` after it: the few lines that every durable host function is made of.
 
+use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 use everlog_oplog::{
-    Call, Category, Divergence, Durability, Entered as JournalEntered, Index, Journal, Payload,
-    Ticket, Timestamp,
+    Begun, Call, Category, Divergence, Durability, Entered as JournalEntered, Index, Journal,
+    Payload, Ticket, Timestamp,
 };
 
 use super::{Interruption, Recorder};
@@ -37,6 +40,27 @@ impl WorkerState {
             && ticket.gate()
         {
             self.recorder.gate().await?;
+        }
+        Ok(entered)
+    }
+
+    /// As [`enter`](Self::enter), for a write that the other side does once however often it is sent, since it goes by a
+    /// key.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn enter_keyed<T: Decode<()>>(
+        &mut self,
+        function: &'static str,
+        request: &(impl Encode + Sync),
+    ) -> wasmtime::Result<Entered<T>> {
+        let category = Category::WriteRemote;
+        let recorder = &self.recorder;
+        let entered = recorder.ask_by(Journal::enter_keyed, category, function, request, None)?;
+        if let Entered::Live(ticket) = &entered
+            && ticket.gate()
+        {
+            recorder.gate().await?;
         }
         Ok(entered)
     }
@@ -104,6 +128,16 @@ impl Recorder {
         begin: Option<Index>,
     ) -> Result<Entered<T>, Interruption> {
         self.ask_by(Journal::enter, category, function, request, begin)
+    }
+
+    /// Records that a write begins which goes by a key, unless that is recorded. The gate is the caller's to close.
+    pub(crate) fn begin_keyed(
+        &self,
+        function: &'static str,
+        request: &[u8],
+    ) -> Result<Begun, Interruption> {
+        let call = Call { category: Category::WriteRemote, function, request, begin: None };
+        Ok(self.with(|journal, now| journal.begin_keyed(&call, now))?)
     }
 
     /// Asks the journal in one of its ways.
@@ -192,6 +226,15 @@ impl Recorder {
             Ok(last) => Ok((outcome, Some(last))),
             Err(payload) => Ok((decode(function, &payload)?, None)),
         }
+    }
+}
+
+/// A request that is encoded already.
+pub(crate) struct Raw<'a>(pub(crate) &'a [u8]);
+
+impl Encode for Raw<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        encoder.writer().write(self.0)
     }
 }
 

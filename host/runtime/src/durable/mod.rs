@@ -5,7 +5,7 @@ mod interruption;
 mod recorder;
 mod shared_data;
 
-pub(crate) use call::{Entered, Told, decode_bytes, encode};
+pub(crate) use call::{Entered, Raw, Told, decode_bytes, encode};
 pub(crate) use interruption::Interruption;
 pub(crate) use recorder::{Durable, Recorder};
 pub(crate) use shared_data::Reply;

@@ -3,8 +3,9 @@
 mod host;
 mod outcomes;
 mod promises;
-mod rpc;
+pub(crate) mod rpc;
 mod updates;
+mod wit_value;
 mod workers;
 
 use wasmtime::component::Linker;
@@ -39,6 +40,8 @@ pub(crate) mod bindings {
             "golem:api/host.get-self-metadata": async | trappable,
             "golem:api/host.get-worker-metadata": async | trappable,
             "golem:api/host.[method]get-workers.get-next": async | trappable,
+            "golem:rpc/types.[method]wasm-rpc.invoke-and-await": async | trappable,
+            "golem:rpc/types.[method]wasm-rpc.invoke": async | trappable,
             default: trappable,
         },
         with: {
@@ -46,12 +49,16 @@ pub(crate) mod bindings {
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
             "golem:api/host.get-workers": crate::golem::workers::WalkHandle,
             "golem:rpc/types.wasm-rpc": crate::golem::rpc::Peer,
-            "golem:rpc/types.future-invoke-result": crate::golem::rpc::Refusal,
+            "golem:rpc/types.future-invoke-result": crate::calls::CallFuture,
         },
+        // Values are kept in the log as they are.
+        additional_derives: [bincode::Encode, bincode::Decode],
     });
 }
 
+pub(crate) use bindings::golem::rpc::types::WitValue;
 pub use outcomes::Outcome;
+pub(crate) use wit_value::{from_tree, results_tree};
 pub(crate) use workers::WorkerWalk;
 
 /// Links the interfaces of `golem:api` and `golem:rpc`.

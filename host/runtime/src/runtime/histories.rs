@@ -43,7 +43,7 @@ impl Runtime {
     /// # Errors
     /// Not found, or nothing to go back to; nothing has changed then.
     pub async fn revert(&self, worker: &WorkerId, to: RevertTo) -> Result<Index, WorkerError> {
-        self.ask(worker, |reply| Message::Revert { to, reply }).await
+        self.shared.ask(worker, |reply| Message::Revert { to, reply }).await
     }
 
     /// Makes `heir` a worker with the history of `worker` up to `at`, or up to now; returns the last entry that was

@@ -11,10 +11,11 @@ use crate::component::ComponentVersion;
 use crate::error::{InvokeError, WorkerError};
 use crate::exchange::HttpRequest;
 use crate::exports::Target;
+use crate::shared::Shared;
 use crate::value::{Value, encode_values};
 use crate::worker::{
     Call, Invocation, InvocationResult, InvocationStatus, Message, Versions, WorkerId,
-    WorkerSettings, unloaded,
+    WorkerSettings,
 };
 use crate::{clock, entropy};
 
@@ -42,22 +43,7 @@ impl Runtime {
     /// # Errors
     /// When the component is not found, or the version that runs is not usable.
     pub async fn versions_for(&self, worker: &WorkerId) -> Result<Versions, WorkerError> {
-        let handle = self.shared.registry.get(worker);
-        if let Some(versions) = handle.and_then(|handle| handle.versions.get()) {
-            return Ok(versions);
-        }
-        let Some(status) = unloaded::status(&self.shared, worker).await? else {
-            return Ok(Versions::only(self.shared.catalog.newest_by_id(worker.component)?));
-        };
-        let component = worker.component.to_string();
-        let current = self.shared.catalog.version(&component, status.component_version).await?;
-        let mut versions = Versions::only(current);
-        for update in &status.updates.pending {
-            // One that cannot be had will fail its update.
-            let coming = self.shared.catalog.version(&component, update.version).await;
-            versions.coming.extend(coming);
-        }
-        Ok(versions)
+        self.shared.versions_for(worker).await
     }
 
     /// Invokes a function, creating the worker on first use; returns when the outcome is durable.
@@ -70,7 +56,8 @@ impl Runtime {
         invocation: Invocation,
     ) -> Result<InvocationResult, InvokeError> {
         let call = Box::new(prepare(invocation)?);
-        self.ask(worker, |reply| Message::Invoke { call, ephemeral: false, settings: None, reply })
+        self.shared
+            .ask(worker, |reply| Message::Invoke { call, ephemeral: false, settings: None, reply })
             .await
     }
 
@@ -85,7 +72,15 @@ impl Runtime {
         due: Option<Timestamp>,
     ) -> Result<(), InvokeError> {
         let call = Box::new(prepare(invocation)?);
-        self.ask(worker, |reply| Message::Accept { call, due, reply }).await
+        self.shared
+            .ask(worker, |reply| Message::Accept {
+                call,
+                due,
+                ephemeral: false,
+                settings: None,
+                reply,
+            })
+            .await
     }
 
     /// Invokes a function on a fresh worker that is gone afterwards.
@@ -102,7 +97,9 @@ impl Runtime {
         settings.version.get_or_insert(component.version);
         let call = Box::new(prepare(invocation)?);
         let settings = Some(settings);
-        self.ask(&worker, |reply| Message::Invoke { call, ephemeral: true, settings, reply }).await
+        self.shared
+            .ask(&worker, |reply| Message::Invoke { call, ephemeral: true, settings, reply })
+            .await
     }
 
     /// A name that nobody has, of a worker of this node.
@@ -123,6 +120,27 @@ impl Runtime {
     /// When nobody used the key, or the worker can't be had.
     pub async fn invocation(
         &self,
+        worker: &WorkerId,
+        key: &str,
+        wait: Duration,
+    ) -> Result<InvocationStatus, InvokeError> {
+        self.shared.invocation(worker, key, wait).await
+    }
+
+    /// Withdraws an accepted invocation that has not started.
+    ///
+    /// # Errors
+    /// [`InvokeError::NotCancellable`] once it has.
+    pub async fn cancel(&self, worker: &WorkerId, key: &str) -> Result<(), InvokeError> {
+        let key = key.to_owned();
+        self.shared.ask(worker, |reply| Message::Cancel { key, reply }).await
+    }
+}
+
+impl Shared {
+    /// As [`Runtime::invocation`], of a worker of this node.
+    pub(crate) async fn invocation(
+        self: &Arc<Self>,
         worker: &WorkerId,
         key: &str,
         wait: Duration,
@@ -154,18 +172,13 @@ impl Runtime {
             () = clock::pause(wait) => Ok(status),
         }
     }
-
-    /// Withdraws an accepted invocation that has not started.
-    ///
-    /// # Errors
-    /// [`InvokeError::NotCancellable`] once it has.
-    pub async fn cancel(&self, worker: &WorkerId, key: &str) -> Result<(), InvokeError> {
-        let key = key.to_owned();
-        self.ask(worker, |reply| Message::Cancel { key, reply }).await
-    }
 }
 
-fn prepare(invocation: Invocation) -> Result<Call, InvokeError> {
+/// What is to be sent to the worker's task.
+///
+/// # Errors
+/// A key or arguments that cannot be.
+pub(crate) fn prepare(invocation: Invocation) -> Result<Call, InvokeError> {
     let Invocation { key, version, target, args, trace } = invocation;
     if let Some(key) = &key {
         let allowed = 1..=MAX_KEY_BYTES;

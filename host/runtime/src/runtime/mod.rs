@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use everlog_oplog::Timestamp;
 use everlog_store::{Health, Replication, Store};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wasmtime::component::Linker;
 
 pub use invocations::MAX_KEY_BYTES;
+pub(crate) use invocations::prepare;
 pub use transfers::{Export, Import};
 pub use updates::CheckedWorker;
 
@@ -26,7 +26,7 @@ use crate::cluster::{self, Membership, Peers, run_balance};
 use crate::component::{Catalog, engine};
 use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
-use crate::error::{ComponentError, InvokeError, RuntimeError, WorkerError};
+use crate::error::{ComponentError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
 use crate::keyvalue::{Bucket, KeyPrefixes, KeyValues, Locks};
 use crate::network::HttpClient;
@@ -34,7 +34,7 @@ use crate::shared::Shared;
 use crate::state_store::{StateStores, run_sweeper};
 use crate::statistics::{Counters, Statistics};
 use crate::wasi::{self, HostMemory};
-use crate::worker::{Message, Registry, SendError, Timers, WorkerId, run_timers};
+use crate::worker::{Registry, Timers, run_timers};
 
 /// How often idle workers are looked for, as a share of the time after which they leave.
 const SWEEPS_PER_IDLE: u32 = 4;
@@ -49,8 +49,6 @@ pub struct Runtime {
     shared: Arc<Shared>,
     background: Mutex<Vec<JoinHandle<()>>>,
 }
-
-type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 
 impl Runtime {
     /// Opens what `store` holds, and brings back what was running.
@@ -182,47 +180,6 @@ impl Runtime {
     #[must_use]
     pub fn store_facts(&self) -> Vec<(&'static str, String)> {
         self.shared.store.facts()
-    }
-
-    /// Sends a message and waits for its answer.
-    async fn ask<T, E: From<WorkerError>>(
-        &self,
-        worker: &WorkerId,
-        message: impl FnOnce(Answer<T, E>) -> Message,
-    ) -> Result<T, E>
-    where
-        SendError: IntoError<E>,
-    {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.shared.registry.send(&self.shared, worker, message(reply)).await;
-        sent.map_err(|error| error.into_error(worker, self.shared.config.max_queue))?;
-        // No answer: the task was stopped in between.
-        answer.await.unwrap_or_else(|_| Err(self.shared.unanswered(worker).into()))
-    }
-}
-
-/// How a message that was not taken is told to the caller.
-trait IntoError<E> {
-    fn into_error(self, worker: &WorkerId, limit: usize) -> E;
-}
-
-impl IntoError<WorkerError> for SendError {
-    fn into_error(self, worker: &WorkerId, limit: usize) -> WorkerError {
-        match self {
-            Self::Elsewhere => WorkerError::Elsewhere { worker: worker.to_string() },
-            Self::Full => WorkerError::Busy { worker: worker.to_string(), limit },
-            Self::Closing => WorkerError::ShuttingDown,
-        }
-    }
-}
-
-impl IntoError<InvokeError> for SendError {
-    fn into_error(self, worker: &WorkerId, limit: usize) -> InvokeError {
-        match self {
-            Self::Elsewhere => WorkerError::Elsewhere { worker: worker.to_string() }.into(),
-            Self::Full => InvokeError::QueueFull { worker: worker.to_string(), limit },
-            Self::Closing => InvokeError::ShuttingDown,
-        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Runtime {
         worker: &WorkerId,
         settings: WorkerSettings,
     ) -> Result<bool, WorkerError> {
-        self.ask(worker, |reply| Message::Create { settings, reply }).await
+        self.shared.ask(worker, |reply| Message::Create { settings, reply }).await
     }
 
     /// A worker's metadata.
@@ -97,7 +97,7 @@ impl Runtime {
     }
 
     async fn control(&self, worker: &WorkerId, control: Control) -> Result<(), WorkerError> {
-        self.ask(worker, |reply| Message::Control { control, reply }).await
+        self.shared.ask(worker, |reply| Message::Control { control, reply }).await
     }
 
     /// Up to `limit` durable entries from `from` on.

@@ -14,6 +14,7 @@ mod monotonic_clock;
 mod poll;
 mod random;
 mod registry;
+mod seen;
 mod shared;
 mod sockets;
 mod state;

@@ -142,6 +142,11 @@ pub(crate) enum Recipe {
         /// The name behind which it goes on; empty at the beginning.
         after: SharedBytes,
     },
+    /// The way to another worker.
+    Peer {
+        /// Its location.
+        location: String,
+    },
     /// Nothing that could be made again.
     Opaque {
         /// What it is.

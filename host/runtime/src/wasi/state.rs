@@ -17,6 +17,7 @@ use super::limiter::{HostMemory, MemoryLimiter};
 use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
 use crate::blobstore::Containers;
+use crate::calls::CallsInFlight;
 use crate::durable::Recorder;
 use crate::error::WorkerError;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
@@ -88,6 +89,8 @@ pub(crate) struct WorkerState {
     sockets: Option<WasiSocketsCtx>,
     /// Requests of the worker, and what wasmtime-wasi-http keeps for it.
     pub(crate) http: Http,
+    /// Calls of other workers that are on their way.
+    pub(crate) calls_in_flight: CallsInFlight,
 }
 
 /// All per-worker host state that replay rebuilds, in one serialisable place, so that a snapshot can hold it.
@@ -136,7 +139,18 @@ impl WorkerState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let http = Http::new(Arc::clone(&environment.http_client));
-        Self { table, recorder, guest, environment, files, limiter, sockets: None, http }
+        let calls_in_flight = CallsInFlight::default();
+        Self {
+            table,
+            recorder,
+            guest,
+            environment,
+            files,
+            limiter,
+            sockets: None,
+            http,
+            calls_in_flight,
+        }
     }
 
     /// The runtime, as long as it is there.

@@ -71,7 +71,9 @@ impl Front {
         self.take_in_own_updates(recorder).await;
         match message {
             Message::Invoke { call, reply, .. } => self.invoke(recorder, call, reply).await,
-            Message::Accept { call, due, reply } => self.accept(recorder, call, due, reply).await,
+            Message::Accept { call, due, reply, .. } => {
+                self.accept(recorder, call, due, reply).await;
+            }
             Message::Create { settings, reply } => {
                 let _ = reply.send(self.compare(recorder, &settings));
             }

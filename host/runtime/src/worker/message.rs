@@ -101,7 +101,13 @@ pub(crate) enum Message {
         reply: Reply<Outcome>,
     },
     /// Queue durably, to be run not before `due`, and answer when that is durable.
-    Accept { call: Box<Call>, due: Option<Timestamp>, reply: Reply<Result<(), InvokeError>> },
+    Accept {
+        call: Box<Call>,
+        due: Option<Timestamp>,
+        ephemeral: bool,
+        settings: Option<WorkerSettings>,
+        reply: Reply<Result<(), InvokeError>>,
+    },
     /// Create with these settings; answers whether it is new.
     Create { settings: WorkerSettings, reply: Reply<Result<bool, WorkerError>> },
     /// How far is this invocation? With `join`, completed ones aside, the outcome is sent there when there is one.

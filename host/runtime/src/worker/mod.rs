@@ -1,5 +1,6 @@
 //! A worker's life: one task that owns its store, fed by a mailbox.
 
+mod ask;
 mod controls;
 mod copies;
 mod desk;

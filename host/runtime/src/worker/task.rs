@@ -214,6 +214,7 @@ impl Task {
             Life::Idle => match self.front.desk.next(now) {
                 Some(waiting) => Plan::Start(waiting),
                 None if ephemeral
+                    && self.front.desk.next_due().is_none()
                     && recorder.with(|journal, _| journal.last_index()) > Index::FIRST =>
                 {
                     Plan::Remove
@@ -288,10 +289,10 @@ impl Task {
     async fn take_in_absent(&mut self, message: Message) -> Flow {
         let created = match message {
             Message::Create { settings, reply } => return self.create(settings, reply).await,
-            Message::Invoke { ref settings, ephemeral, .. } => {
+            Message::Invoke { ref settings, ephemeral, .. }
+            | Message::Accept { ref settings, ephemeral, .. } => {
                 self.create_log(settings.clone().unwrap_or_default(), ephemeral).await
             }
-            Message::Accept { .. } => self.create_log(WorkerSettings::default(), false).await,
             Message::Adopt { log, reply } => return self.adopt(*log, reply).await,
             Message::Depart(_) => return Flow::Leave,
             other => {

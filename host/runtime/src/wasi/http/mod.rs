@@ -15,11 +15,10 @@ mod outgoing_body;
 mod outgoing_handler;
 mod outgoing_request;
 mod outgoing_response;
-mod request_body;
+pub(super) mod request_body;
 mod request_options;
-mod response_body;
-mod response_future;
-mod seen;
+pub(super) mod response_body;
+pub(super) mod response_future;
 mod summary;
 mod trailers;
 
@@ -76,7 +75,7 @@ pub(crate) struct Http {
     /// Bodies of requests that are not sent yet, by the number of the request.
     bodies: BTreeMap<u32, Arc<RequestBody>>,
     /// What the streams of such bodies take, by the number of the stream.
-    budgets: BTreeMap<u32, SharedCount>,
+    pub(super) budgets: BTreeMap<u32, SharedCount>,
     /// The span of the running invocation.
     trace: Option<TraceContext>,
 }
@@ -94,6 +93,11 @@ impl Http {
     /// Whether a request or a response is on its way.
     pub(crate) fn is_busy(&self) -> bool {
         self.flights.any()
+    }
+
+    /// The span of the running invocation.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
     }
 
     /// Says to which span the requests of the running invocation belong.

@@ -24,7 +24,7 @@ use super::super::shared::SharedCount;
 use crate::network::HttpFailure;
 
 /// What a stream takes until the guest waits, in bytes.
-pub(super) const MAX_WRITE_BYTES: u64 = 64 * 1024;
+pub(in crate::wasi) const MAX_WRITE_BYTES: u64 = 64 * 1024;
 
 /// A body that is written, kept or sent.
 #[derive(Debug, Default)]

@@ -395,7 +395,7 @@ fn given(read: wasmtime::Result<BodyRead>) -> StreamResult<Bytes> {
 }
 
 /// The trailers that a guest waits for.
-pub(super) struct GuestTrailers {
+pub(in crate::wasi) struct GuestTrailers {
     body: ResponseBody,
     /// They are recorded, since the guest knows that they have come.
     seen: Option<Trailers>,
@@ -426,7 +426,7 @@ impl GuestTrailers {
     }
 
     /// What has come, to be recorded together with what tells the guest of it.
-    pub(super) fn told(&mut self) -> wasmtime::Result<Option<Told>> {
+    pub(in crate::wasi) fn told(&mut self) -> wasmtime::Result<Option<Told>> {
         let end = if self.is_seen() { None } else { self.body.lock().end.clone() };
         if end.is_none() {
             return Ok(None);
@@ -438,7 +438,7 @@ impl GuestTrailers {
     }
 
     /// Has them in the log, where the guest is about to learn that they have come.
-    pub(super) async fn see(&mut self) -> wasmtime::Result<()> {
+    pub(in crate::wasi) async fn see(&mut self) -> wasmtime::Result<()> {
         if self.is_seen() {
             return Ok(());
         }

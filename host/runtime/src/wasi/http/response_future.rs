@@ -23,7 +23,7 @@ use crate::durable::{Entered, Told};
 use crate::network::HttpFailure;
 
 /// A response that has not been given to the guest yet.
-pub(super) struct ResponseFuture {
+pub(in crate::wasi) struct ResponseFuture {
     exchange: Arc<Exchange>,
     state: State,
 }
@@ -50,7 +50,7 @@ impl ResponseFuture {
     }
 
     /// Whether the guest does not know of an outcome.
-    pub(super) fn is_unseen(&self) -> bool {
+    pub(in crate::wasi) fn is_unseen(&self) -> bool {
         !matches!(self.state, State::Seen(..) | State::Taken)
     }
 
@@ -79,7 +79,7 @@ impl ResponseFuture {
     }
 
     /// Has the outcome in the log, where the guest is about to learn that there is one.
-    pub(super) async fn see(&mut self) -> wasmtime::Result<()> {
+    pub(in crate::wasi) async fn see(&mut self) -> wasmtime::Result<()> {
         match self.ask()? {
             Entered::Replayed(outcome) => self.repeat(outcome),
             Entered::Live(ticket) => {
@@ -96,7 +96,7 @@ impl ResponseFuture {
 
     /// The same for an outcome that has arrived, to be recorded together with what tells the guest of it. `None` where
     /// it has not.
-    pub(super) fn told(&mut self) -> wasmtime::Result<Option<Told>> {
+    pub(in crate::wasi) fn told(&mut self) -> wasmtime::Result<Option<Told>> {
         if !matches!(self.state, State::Arrived(_)) {
             return Ok(None);
         }
@@ -194,7 +194,7 @@ impl ResponseFuture {
 
     /// Tells whoever wonders in the worker's log why a request was refused: behind the entry that says so, in the same
     /// place in every life.
-    pub(super) fn explain(&self) {
+    pub(in crate::wasi) fn explain(&self) {
         let State::Seen(Outcome::Failed(failure @ HttpFailure::Denied(_)), _) = &self.state else {
             return;
         };

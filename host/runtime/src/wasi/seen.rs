@@ -1,4 +1,5 @@
-//! What a wait tells a guest about HTTP: that a response has come, or trailers, is an outcome, and recorded as such.
+//! What a wait tells a guest: that a response has come, or trailers, or the result of a call between workers, is an
+//! outcome, and recorded as such.
 //!
 //! The wait's outcome and those that it reports become part of the log together: a crash keeps all of
 //! them or none, and so nothing is reported in replay that would have to be fetched again.
@@ -7,15 +8,15 @@ use bincode::Encode;
 use everlog_oplog::Ticket;
 use wasmtime::component::Resource;
 
-use super::super::registry::Recipe;
-use super::WorkerState;
-use super::request_body::MAX_WRITE_BYTES;
-use super::response_body::GuestTrailers;
-use super::response_future::ResponseFuture;
+use super::http::request_body::MAX_WRITE_BYTES;
+use super::http::response_body::GuestTrailers;
+use super::http::response_future::ResponseFuture;
+use super::{Recipe, WorkerState};
+use crate::calls::CallFuture;
 
 impl WorkerState {
     /// Ends a wait that found `ready`, pollables by their numbers.
-    pub(in crate::wasi) async fn leave_wait(
+    pub(super) async fn leave_wait(
         &mut self,
         ticket: Ticket,
         outcome: &(impl Encode + Sync),
@@ -31,6 +32,8 @@ impl WorkerState {
                 seen.push(*pollable);
             } else if let Some(trailers) = self.source::<GuestTrailers>(*pollable) {
                 told.extend(trailers.told()?);
+            } else if let Some(call) = self.unseen_call(*pollable) {
+                told.extend(call.told()?);
             }
         }
         let durability = self.recorder.tell_all(ticket, outcome, told)?;
@@ -44,7 +47,7 @@ impl WorkerState {
     }
 
     /// The guest is told that `ready` are.
-    pub(in crate::wasi) async fn see_ready(&mut self, ready: &[u32]) -> wasmtime::Result<()> {
+    pub(super) async fn see_ready(&mut self, ready: &[u32]) -> wasmtime::Result<()> {
         for pollable in ready {
             if let Some(budget) =
                 self.source_of(*pollable).and_then(|source| self.http.budgets.get(&source))
@@ -55,6 +58,8 @@ impl WorkerState {
                 future.see().await?;
             } else if let Some(trailers) = self.source::<GuestTrailers>(*pollable) {
                 trailers.see().await?;
+            } else if let Some(call) = self.unseen_call(*pollable) {
+                call.see().await?;
             }
         }
         Ok(())
@@ -62,6 +67,10 @@ impl WorkerState {
 
     fn unseen_future(&mut self, pollable: u32) -> Option<&mut ResponseFuture> {
         self.source::<ResponseFuture>(pollable).filter(|future| future.is_unseen())
+    }
+
+    fn unseen_call(&mut self, pollable: u32) -> Option<&mut CallFuture> {
+        self.source::<CallFuture>(pollable).filter(|call| call.is_unseen())
     }
 
     /// What `pollable` waits for, where that is a `T`.

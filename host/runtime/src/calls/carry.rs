@@ -1,0 +1,197 @@
+//! The way of a call to the worker that is called, wherever that is, until there is something to tell the caller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::convert::Fitting;
+use super::failure::{CallFailure, Obstacle, sorted};
+use super::{Address, CallAnswer, CallOutcome, Parcel};
+use crate::clock;
+use crate::cluster::{Reply, Request};
+use crate::error::{ComponentError, InvokeError, WorkerError};
+use crate::runtime::prepare;
+use crate::shared::Shared;
+use crate::worker::{Invocation, InvocationStatus, Message, WorkerId, WorkerSettings};
+
+/// Between two attempts: the first pause, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How often an interrupted worker is looked at, should nobody say that it goes on.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Makes a call, as often as it takes; the key makes it one.
+    pub(crate) async fn carry(self: &Arc<Self>, caller: &WorkerId, parcel: &Parcel) -> CallOutcome {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let attempt = match self.worker_called(parcel).await {
+                Ok(worker) if worker == *caller && parcel.request.start.is_none() => {
+                    return Err(waits_for_itself(caller));
+                }
+                Ok(worker) => self.attempt(&worker, parcel).await,
+                Err(error) => sorted(error.into()).map(Err),
+            };
+            match attempt {
+                Ok(outcome) => return outcome,
+                Err(obstacle) => {
+                    tracing::debug!(?obstacle, %caller, key = parcel.key, "calling again");
+                    clock::pause(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        parcel: &Parcel,
+    ) -> Result<CallOutcome, Obstacle> {
+        match self.call_here(worker, parcel).await {
+            Err(Obstacle::Elsewhere) if self.membership.is_some() => {
+                let request = Request::Call { worker: worker.into(), parcel: parcel.clone() };
+                match self.owner_answers(worker, &request).await {
+                    Ok(Reply::Called(outcome)) => Ok(outcome),
+                    Ok(_) => Err(Obstacle::Elsewhere),
+                    Err(error) => sorted(error.into()).map(Err),
+                }
+            }
+            settled => settled,
+        }
+    }
+
+    /// Makes a call of a worker of this node.
+    pub(crate) async fn call_here(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        parcel: &Parcel,
+    ) -> Result<CallOutcome, Obstacle> {
+        let versions = match self.versions_for(worker).await {
+            Ok(versions) => versions,
+            Err(error) => return sorted(error.into()).map(Err),
+        };
+        let fitting = match parcel.fit(worker, versions) {
+            Ok(fitting) => fitting,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let sent = match parcel.request.start {
+            None => self.await_result(worker, parcel, fitting).await,
+            Some(_) => self.have_accepted(worker, parcel, fitting).await,
+        };
+        match sent {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => match sorted(error) {
+                Ok(failure) => Ok(Err(failure)),
+                Err(Obstacle::Interrupted) => self.await_interrupted(worker, parcel).await,
+                Err(obstacle) => Err(obstacle),
+            },
+        }
+    }
+
+    async fn await_result(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        parcel: &Parcel,
+        fitting: Fitting,
+    ) -> Result<CallOutcome, InvokeError> {
+        let call = Box::new(prepare(parcel.invocation(fitting))?);
+        let (ephemeral, settings) = (parcel.is_for_fresh(), Some(parcel.settings()));
+        let message = |reply| Message::Invoke { call, ephemeral, settings, reply };
+        let result = self.ask(worker, message).await?;
+        Ok(parcel.answer(worker, result))
+    }
+
+    async fn have_accepted(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        parcel: &Parcel,
+        fitting: Fitting,
+    ) -> Result<CallOutcome, InvokeError> {
+        let call = Box::new(prepare(parcel.invocation(fitting))?);
+        let (due, ephemeral, settings) =
+            (parcel.due, parcel.is_for_fresh(), Some(parcel.settings()));
+        let message = |reply| Message::Accept { call, due, ephemeral, settings, reply };
+        self.ask(worker, message).await?;
+        let (key, worker) = (parcel.key.clone(), worker.name.clone());
+        Ok(Ok(CallAnswer::Accepted { key, worker }))
+    }
+
+    /// Waits for the end of a call in the middle of which an operator has interrupted the worker, without making it go
+    /// on, as another call would.
+    async fn await_interrupted(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        parcel: &Parcel,
+    ) -> Result<CallOutcome, Obstacle> {
+        loop {
+            let failure = match self.invocation(worker, &parcel.key, LOOK_AGAIN).await {
+                Ok(InvocationStatus::Completed(result)) => {
+                    return Ok(parcel.answer(worker, result));
+                }
+                Ok(InvocationStatus::Failed(error)) | Err(error) => sorted(error),
+                Ok(InvocationStatus::Cancelled) => {
+                    let key = parcel.key.clone();
+                    sorted(InvokeError::Cancelled { key })
+                }
+                Ok(_) => {
+                    clock::pause(LONGEST_PAUSE).await;
+                    continue;
+                }
+            };
+            match failure {
+                // The worker has not begun with it, so it is to be sent again.
+                Ok(CallFailure::NotFound(_)) => return Err(Obstacle::Interrupted),
+                Ok(failure) => return Ok(Err(failure)),
+                Err(Obstacle::Interrupted) => {}
+                Err(obstacle) => return Err(obstacle),
+            }
+        }
+    }
+
+    /// The worker that a call is for.
+    async fn worker_called(&self, parcel: &Parcel) -> Result<WorkerId, WorkerError> {
+        match &parcel.request.address {
+            Address::Worker { component, worker } => {
+                WorkerId::new(self.component_called(component).await?, worker.clone())
+            }
+            Address::Fresh { component } => {
+                WorkerId::new(self.component_called(component).await?, parcel.key.clone())
+            }
+        }
+    }
+
+    async fn component_called(&self, component: &str) -> Result<Uuid, ComponentError> {
+        match self.catalog.newest(component) {
+            Ok(version) => Ok(version.id),
+            // Another node may have deployed it just now.
+            Err(ComponentError::NotFound { .. }) if self.membership.is_some() => {
+                self.catalog.refresh_all().await?;
+                Ok(self.catalog.newest(component)?.id)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Parcel {
+    fn invocation(&self, fitting: Fitting) -> Invocation {
+        let Fitting { version, target, args } = fitting;
+        Invocation { key: Some(self.key.clone()), version, target, args, trace: self.trace.clone() }
+    }
+
+    fn is_for_fresh(&self) -> bool {
+        matches!(self.request.address, Address::Fresh { .. })
+    }
+
+    fn settings(&self) -> WorkerSettings {
+        WorkerSettings { args: self.args.clone(), env: self.env.clone(), version: None }
+    }
+}
+
+fn waits_for_itself(caller: &WorkerId) -> CallFailure {
+    CallFailure::Denied(format!(
+        "worker {caller} would wait for itself for ever; let it send itself a message instead"
+    ))
+}

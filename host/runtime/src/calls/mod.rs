@@ -1,0 +1,189 @@
+//! Calls from worker to worker: each happens exactly once, whoever crashes.
+//!
+//! A call carries an idempotency key that is made of the caller's name, its logical position and what it asks for. A
+//! caller that comes back from a crash and does not find the outcome in its log asks again under the same key, and the
+//! worker that is called, which remembers its keys, answers what it answered before.
+//!
+//! Arguments travel as the caller has them and become values of the function's types at the worker that is called,
+//! where its component is known. What a caller can be told is recorded; what passes by itself (a full queue, a worker on
+//! its way to another node, a server that stops) is waited for and told nobody.
+
+mod carry;
+mod convert;
+mod failure;
+mod future;
+mod log;
+
+use bincode::{Decode, Encode};
+use everlog_oplog::{Timestamp, TraceContext, fingerprint};
+use uuid::Uuid;
+
+pub(crate) use self::failure::CallFailure;
+#[expect(unreachable_pub, reason = "the generated bindings pass it on")]
+pub use self::future::CallFuture;
+pub(crate) use self::future::CallsInFlight;
+pub use self::log::CallSummary;
+
+use crate::clock;
+use crate::durable::{Entered, Interruption, Raw, encode};
+use crate::golem::WitValue;
+use crate::value::Value;
+use crate::wasi::WorkerState;
+
+/// The largest arguments of a call, and the largest result, in bytes as they are recorded.
+pub(crate) const MAX_CALL_BYTES: usize = 4 << 20;
+
+/// Which worker is called.
+///
+/// **The order of variants and fields is the storage format**, here and in everything below that is encoded.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Address {
+    /// A worker of a component, which is given by its name or its UUID.
+    Worker { component: String, worker: String },
+    /// A fresh worker, gone after the call.
+    Fresh { component: String },
+}
+
+/// When a call that nobody waits for is to run at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) enum Start {
+    Now,
+    /// So many nanoseconds after it was asked for.
+    After(u64),
+    At(Timestamp),
+}
+
+/// The arguments of a call.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) enum Arguments {
+    /// With their types' names in them.
+    Values(Vec<Value>),
+    /// As trees of `golem:rpc`, which make sense together with the function's types only; so does the result then.
+    Trees(Vec<WitValue>),
+}
+
+/// What a guest asks for. Address and function come first, so that they can be read from an excerpt.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct CallRequest {
+    pub(crate) address: Address,
+    pub(crate) function: String,
+    /// `None`: the guest waits for the result.
+    pub(crate) start: Option<Start>,
+    pub(crate) arguments: Arguments,
+}
+
+/// What came of a call that did not fail.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) enum CallAnswer {
+    /// It is accepted under this key, and runs by itself, on this worker.
+    Accepted { key: String, worker: String },
+    /// What the function returned, if anything.
+    Value(Option<Value>),
+    /// The same as a tree: a tuple of the function's results.
+    Tree(WitValue),
+}
+
+pub(crate) type CallOutcome = Result<CallAnswer, CallFailure>;
+
+/// A call on its way to the worker that is called.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) struct Parcel {
+    pub(crate) request: CallRequest,
+    /// The idempotency key.
+    pub(crate) key: String,
+    /// When it is to run at the earliest, where nobody waits for it.
+    pub(crate) due: Option<Timestamp>,
+    /// What the worker begins with if there is none yet: the caller's own.
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl WorkerState {
+    /// Makes a call and waits: for its result, or for its acceptance where it has a [`Start`].
+    ///
+    /// # Errors
+    /// What ends the execution. How the call went is the outcome.
+    pub(crate) async fn call(
+        &mut self,
+        function: &'static str,
+        request: CallRequest,
+    ) -> wasmtime::Result<CallOutcome> {
+        let bytes = encode(function, &request)?;
+        if let Some(refusal) = too_large(bytes.len()) {
+            return Ok(Err(refusal));
+        }
+        match self.enter_keyed(function, &Raw(&bytes)).await? {
+            Entered::Replayed(outcome) => Ok(outcome),
+            Entered::Live(ticket) => {
+                let drawn = self.draw();
+                let parcel = self.parcel(request, key_of(&drawn, function, &bytes));
+                let shared = self.shared().map_err(Interruption::from)?;
+                let outcome = shared.carry(&self.environment.worker, &parcel).await;
+                self.leave(ticket, &outcome).await?;
+                Ok(outcome)
+            }
+        }
+    }
+
+    /// Begins a call whose result the guest looks at later.
+    ///
+    /// # Errors
+    /// What ends the execution.
+    pub(crate) fn begin_call(
+        &mut self,
+        function: &'static str,
+        request: CallRequest,
+    ) -> wasmtime::Result<CallFuture> {
+        let bytes = encode(function, &request)?;
+        if let Some(refusal) = too_large(bytes.len()) {
+            return Ok(CallFuture::refused(refusal));
+        }
+        // Before the begin: the same after a crash, since the position is.
+        let drawn = self.draw();
+        let begun = self.recorder.begin_keyed(function, &bytes)?;
+        let parcel = self.parcel(request, key_of(&drawn, function, &bytes));
+        Ok(CallFuture::new(self, function, parcel, begun))
+    }
+
+    fn draw(&self) -> Uuid {
+        let namespace = self.environment.namespace();
+        self.recorder.with(|journal, _| journal.idempotency_key(namespace))
+    }
+
+    fn parcel(&self, request: CallRequest, key: String) -> Parcel {
+        Parcel {
+            due: request.start.and_then(Start::due),
+            request,
+            key,
+            args: self.environment.args.clone(),
+            env: self.environment.env.clone(),
+            trace: self.http.trace().cloned(),
+        }
+    }
+}
+
+/// Why a call can't be made, whatever the others do: nothing of it is recorded.
+fn too_large(bytes: usize) -> Option<CallFailure> {
+    (bytes > MAX_CALL_BYTES).then(|| {
+        CallFailure::Mismatch(format!(
+            "the arguments have {bytes} bytes; at most {MAX_CALL_BYTES} are allowed"
+        ))
+    })
+}
+
+impl Start {
+    /// The time that is meant, if not at once.
+    fn due(self) -> Option<Timestamp> {
+        match self {
+            Self::Now => None,
+            Self::After(nanos) => Some(clock::now().after(nanos)),
+            Self::At(due) => Some(due),
+        }
+    }
+}
+
+/// The key of a call: of another one, asked for at the same position in a region that runs again, it is another.
+fn key_of(drawn: &Uuid, function: &str, request: &[u8]) -> String {
+    Uuid::new_v5(drawn, &fingerprint(function, request).to_le_bytes()).to_string()
+}

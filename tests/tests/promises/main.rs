@@ -5,6 +5,7 @@ mod accepted_calls_run_by_themselves;
 mod bad_input_changes_nothing;
 mod bad_uploads_are_refused;
 mod buckets_are_shared_and_survive;
+mod calls_happen_once;
 mod clock_and_random_are_replayed;
 mod command_line;
 mod commits_reach_replicas;

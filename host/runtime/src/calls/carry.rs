@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 impl Shared {
     /// Makes a call, as often as it takes; the key makes it one.
     pub(crate) async fn carry(self: &Arc<Self>, caller: &WorkerId, parcel: &Parcel) -> CallOutcome {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         loop {
             let attempt = match self.worker_called(parcel).await {
                 Ok(worker) if worker == *caller && parcel.request.start.is_none() => {
@@ -35,12 +35,69 @@ impl Shared {
             };
             match attempt {
                 Ok(outcome) => return outcome,
-                Err(obstacle) => {
-                    tracing::debug!(?obstacle, %caller, key = parcel.key, "calling again");
-                    clock::pause(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                Err(obstacle) => pauses.pause(&obstacle).await,
+            }
+        }
+    }
+
+    /// Takes back a call that its worker has accepted; false if it has begun.
+    pub(crate) async fn take_back(
+        self: &Arc<Self>,
+        component: &str,
+        worker: &str,
+        key: &str,
+    ) -> Result<bool, CallFailure> {
+        let mut pauses = Pauses::default();
+        loop {
+            let component = self.component_called(component).await.map_err(WorkerError::from);
+            let worker = component.and_then(|id| WorkerId::new(id, worker.to_owned()));
+            let attempt = match worker {
+                Ok(worker) => self.attempt_to_take_back(&worker, key).await,
+                Err(error) => sorted(error.into()).map(Err),
+            };
+            match attempt {
+                Ok(taken) => return taken,
+                Err(obstacle) => pauses.pause(&obstacle).await,
+            }
+        }
+    }
+
+    async fn attempt_to_take_back(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        key: &str,
+    ) -> Result<Result<bool, CallFailure>, Obstacle> {
+        match self.take_back_here(worker, key).await {
+            Err(Obstacle::Elsewhere) if self.membership.is_some() => {
+                let request = Request::TakeBack { worker: worker.into(), key: key.to_owned() };
+                match self.owner_answers(worker, &request).await {
+                    Ok(Reply::TakenBack(taken)) => Ok(taken),
+                    Ok(_) => Err(Obstacle::Elsewhere),
+                    Err(error) => sorted(error.into()).map(Err),
                 }
             }
+            settled => settled,
+        }
+    }
+
+    /// Takes back a call of a worker of this node.
+    pub(crate) async fn take_back_here(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        key: &str,
+    ) -> Result<Result<bool, CallFailure>, Obstacle> {
+        let withdraw = |reply| Message::Cancel { key: key.to_owned(), reply };
+        match self.ask(worker, withdraw).await {
+            Ok(()) => Ok(Ok(true)),
+            // It may have been taken back before: then that is still so.
+            Err(InvokeError::NotCancellable { .. }) => {
+                match self.invocation(worker, key, Duration::ZERO).await {
+                    Ok(InvocationStatus::Cancelled) => Ok(Ok(true)),
+                    Ok(_) => Ok(Ok(false)),
+                    Err(error) => sorted(error).map(Err),
+                }
+            }
+            Err(error) => sorted(error).map(Err),
         }
     }
 
@@ -187,6 +244,23 @@ impl Parcel {
 
     fn settings(&self) -> WorkerSettings {
         WorkerSettings { args: self.args.clone(), env: self.env.clone(), version: None }
+    }
+}
+
+/// The pauses between attempts, each longer than the one before.
+struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pauses {
+    async fn pause(&mut self, obstacle: &Obstacle) {
+        tracing::debug!(?obstacle, "trying again");
+        clock::pause(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -7,7 +7,7 @@ use wasmtime::component::Type;
 use super::failure::CallFailure;
 use super::{Arguments, CallAnswer, MAX_CALL_BYTES, Parcel};
 use crate::component::ComponentVersion;
-use crate::exports::{NameError, Target};
+use crate::exports::{Exports, NameError, Target};
 use crate::golem::{WitValue, from_tree, results_tree};
 use crate::value::{NoHandles, Value, ValueError, encode_result, to_val};
 use crate::worker::{InvocationResult, Versions, WorkerId};
@@ -43,7 +43,8 @@ impl Parcel {
         version: Arc<ComponentVersion>,
     ) -> Result<Fitting, CallFailure> {
         let exports = version.exports();
-        let target = exports.resolve(&self.request.function).map_err(|error| {
+        let called = &self.request.function;
+        let target = resolve(&version.name, exports, called).map_err(|error| {
             let told = format!("component {}: {error}", version.name);
             match error {
                 NameError::Unknown { .. } => CallFailure::NotFound(told),
@@ -105,6 +106,22 @@ impl Parcel {
                 CallAnswer::Tree(tree.map_err(|error| CallFailure::Failed(error.to_string()))?)
             }
         })
+    }
+}
+
+/// What a caller's name of a function stands for. Clients call functions of the world itself as those of an interface
+/// with the component's name.
+pub(super) fn resolve(
+    component: &str,
+    exports: &Exports,
+    function: &str,
+) -> Result<Target, NameError> {
+    let resolved = exports.resolve(function);
+    let Err(NameError::Unknown { .. }) = resolved else { return resolved };
+    let within = function.strip_prefix(component).and_then(|rest| rest.strip_prefix(".{"));
+    match within.and_then(|rest| rest.strip_suffix('}')).map(|bare| exports.resolve(bare)) {
+        Some(Ok(target)) => Ok(target),
+        _ => resolved,
     }
 }
 

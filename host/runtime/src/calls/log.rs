@@ -4,7 +4,7 @@ use everlog_oplog::Payload;
 use everlog_oplog::payload::Excerpt;
 
 use super::future::{Ended, Line};
-use super::{Address, CallAnswer, CallOutcome};
+use super::{Address, CallAnswer, CallOutcome, clients};
 use crate::durable::decode_bytes;
 use crate::golem::rpc;
 use crate::value::Value;
@@ -37,7 +37,7 @@ impl CallSummary {
         outcome: Option<&Payload>,
         begun: bool,
     ) -> Option<Self> {
-        if !rpc::FUNCTIONS.contains(&function) {
+        if !rpc::FUNCTIONS.iter().chain(&clients::FUNCTIONS).any(|known| *known == function) {
             return None;
         }
         let (address, called): Line = decode_bytes(&request?.bytes)?;

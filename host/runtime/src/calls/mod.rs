@@ -9,15 +9,20 @@
 //! its way to another node, a server that stops) is waited for and told nobody.
 
 mod carry;
+pub(crate) mod clients;
 mod convert;
 mod failure;
 mod future;
 mod log;
 
+use std::fmt;
+
 use bincode::{Decode, Encode};
 use everlog_oplog::{Timestamp, TraceContext, fingerprint};
 use uuid::Uuid;
 
+#[expect(unreachable_pub, reason = "the generated bindings pass it on")]
+pub use self::clients::SentCall;
 pub(crate) use self::failure::CallFailure;
 #[expect(unreachable_pub, reason = "the generated bindings pass it on")]
 pub use self::future::CallFuture;
@@ -42,6 +47,24 @@ pub(crate) enum Address {
     Worker { component: String, worker: String },
     /// A fresh worker, gone after the call.
     Fresh { component: String },
+}
+
+impl Address {
+    /// The component, by its name or its UUID.
+    pub(crate) fn component(&self) -> &str {
+        match self {
+            Self::Worker { component, .. } | Self::Fresh { component } => component,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker { component, worker } => write!(f, "urn:worker:{component}/{worker}"),
+            Self::Fresh { component } => write!(f, "urn:worker:{component}"),
+        }
+    }
 }
 
 /// When a call that nobody waits for is to run at the earliest.

@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, join_all};
 use uuid::Uuid;
 
 use super::Place;
-use crate::calls::{CallOutcome, Parcel};
+use crate::calls::{CallFailure, CallOutcome, Parcel};
 use crate::clock;
 use crate::error::{ComponentError, WorkerError};
 use crate::shared::Shared;
@@ -78,6 +78,8 @@ pub(crate) enum Request {
     ComponentChanged { name: String },
     /// Call a function of a worker there.
     Call { worker: Named, parcel: Parcel },
+    /// Take back a call that a worker there has not begun.
+    TakeBack { worker: Named, key: String },
 }
 
 /// What came of it.
@@ -91,6 +93,8 @@ pub(crate) enum Reply {
     Again,
     /// What came of a call.
     Called(CallOutcome),
+    /// Whether a call will never run.
+    TakenBack(Result<bool, CallFailure>),
 }
 
 /// The errors that a caller can act on; others are sentences.
@@ -191,7 +195,7 @@ impl Shared {
             reply = self.owner_answers(worker, request) => match reply? {
                 Reply::Done { first, last } => Ok((first, last)),
                 Reply::Refused(refusal) => Err(refusal.into()),
-                Reply::Again | Reply::Called(_) => Err(elsewhere()),
+                Reply::Again | Reply::Called(_) | Reply::TakenBack(_) => Err(elsewhere()),
             },
             () = clock::pause(PATIENCE) => Err(elsewhere()),
         }
@@ -283,6 +287,12 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &[u8]) -> Result<Vec<u
             Ok(outcome) => Reply::Called(outcome),
             Err(_) => Reply::Again,
         },
+        Request::TakeBack { worker, key } => {
+            match shared.take_back_here(&worker.into(), &key).await {
+                Ok(taken) => Reply::TakenBack(taken),
+                Err(_) => Reply::Again,
+            }
+        }
         Request::ComponentChanged { name } => {
             let refreshed = shared.catalog.refresh(&name).await;
             done(refreshed.map(|()| (true, none)).map_err(WorkerError::from))

@@ -12,6 +12,7 @@ use wasmtime::component::Linker;
 use super::code_cache::CodeCache;
 use super::record::{ComponentRecord, VersionRecord};
 use super::{ComponentVersion, deploy};
+use crate::calls::clients;
 use crate::error::ComponentError;
 use crate::wasi::WorkerState;
 use crate::{clock, entropy, spaces};
@@ -259,10 +260,16 @@ impl Catalog {
             created_at: clock::now(),
         });
         let version = self.compile(name, &record, record.newest(), &wasm)?;
+        self.check_clients(&version)?;
         self.store.put_blob(wasm).await?;
         self.save(name, before.as_ref(), &record).await?;
         self.write().insert(name.to_owned(), record, Ok(Arc::clone(&version)));
         Ok(Deployed { version, created: true })
+    }
+
+    /// Refuses a component whose clients do not fit what is deployed.
+    fn check_clients(&self, version: &ComponentVersion) -> Result<(), ComponentError> {
+        clients::check(&self.engine, version, |name| self.newest(name).ok())
     }
 
     /// Forgets a component. Its workers are the caller's business.

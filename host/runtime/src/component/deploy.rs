@@ -4,6 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 
+use crate::calls::clients;
 use crate::error::ComponentError;
 use crate::exports::Exports;
 use crate::wasi::WorkerState;
@@ -66,6 +67,7 @@ pub(crate) fn link(
             let _ = linker.instance(name);
         }
     }
+    clients::link(engine, &mut linker, component).map_err(|error| unsatisfied(&imports, &error))?;
     let pre = linker.instantiate_pre(component).map_err(|error| unsatisfied(&imports, &error))?;
     let exports = Exports::of(component)
         .map_err(|error| ComponentError::NotAComponent { detail: error.to_string() })?;

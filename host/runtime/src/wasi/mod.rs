@@ -38,7 +38,8 @@ pub(crate) use registry::Recipe;
 pub(crate) use shared::SharedCount;
 pub(crate) use state::{HasWorker, WorkerEnvironment, WorkerState};
 
-/// Links everything that a component can import: WASI 0.2 and `golem:api`.
+/// Links everything that a component can import: WASI 0.2, `golem:api`, and what clients have in
+/// common.
 pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
     io::poll::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
@@ -55,7 +56,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     keyvalue::add_to_linker(linker)?;
     blobstore::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
-    crate::golem::add_to_linker(linker)
+    crate::golem::add_to_linker(linker)?;
+    crate::calls::clients::add_to_linker(linker)
 }
 
 fn add_cli_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {

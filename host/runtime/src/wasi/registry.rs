@@ -147,6 +147,15 @@ pub(crate) enum Recipe {
         /// Its location.
         location: String,
     },
+    /// A call that another worker has taken.
+    SentCall {
+        /// The component.
+        component: String,
+        /// The worker.
+        worker: String,
+        /// The idempotency key.
+        key: String,
+    },
     /// Nothing that could be made again.
     Opaque {
         /// What it is.

@@ -39,6 +39,7 @@ mod worker;
 
 pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_name};
 pub use calls::CallSummary;
+pub use calls::clients::{ClientError, ClientWit, client_wit};
 pub use cluster::{Membership, PeerFailure, Peers, Place};
 pub use component::{ComponentVersion, Deployed};
 pub use config::RuntimeConfig;

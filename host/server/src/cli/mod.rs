@@ -14,6 +14,7 @@ mod serve;
 mod store;
 mod table;
 mod transfer;
+mod wit;
 mod worker;
 
 use std::io;
@@ -81,6 +82,9 @@ enum Command {
     /// Move state from one place to another, without a server
     #[command(subcommand)]
     Store(store::Command),
+    /// Make clients through which components call others
+    #[command(subcommand)]
+    Wit(wit::Command),
     /// Print the configuration that `serve` would use, and where each value comes from
     Config(ConfigFlags),
     /// Print a script that completes commands in a shell
@@ -100,6 +104,7 @@ impl Cli {
             Command::Run(arguments) => return run::run(arguments),
             Command::Config(flags) => config::print(&flags, &output)?,
             Command::Store(command) => store::run(command, &output)?,
+            Command::Wit(command) => wit::run(command)?,
             Command::Completions(arguments) => completions::print(&arguments),
             Command::Cluster(command) => {
                 speak(

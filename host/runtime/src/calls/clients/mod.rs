@@ -10,12 +10,14 @@ mod link;
 mod names;
 mod run;
 mod sent;
+mod wit;
 
 pub(crate) use self::check::check;
 pub(crate) use self::link::link;
 pub(crate) use self::run::FUNCTIONS;
 #[expect(unreachable_pub, reason = "the generated bindings pass it on")]
 pub use self::sent::SentCall;
+pub use self::wit::{ClientError, ClientWit, client_wit};
 
 use wasmtime::component::Linker;
 

@@ -26,11 +26,15 @@ run: build components ## start a server on 127.0.0.1:7070 with its state in ./da
 	for guest in counter todo ticker payment-saga http-proxy; do \
 		$(EVERLOG) component add $$guest $(GUESTS)/$$(echo $$guest | tr - _).wasm || exit; \
 	done; \
+	for guest in ticket checkout cart; do \
+		$(EVERLOG) component add $$guest $(GUESTS)/shop_$$guest.wasm || exit; \
+	done; \
 	echo; \
 	echo "Try these, and again after killing the server (kill -9 $$server; make run):"; \
 	echo "  curl -X POST localhost:7070/v1/workers/counter/mary/invoke/add -d '[5]'"; \
 	echo "  curl -X POST localhost:7070/v1/workers/todo/mary/invoke/add -d '{\"title\": \"buy milk\"}'"; \
 	echo "  curl localhost:7070/v1/workers/counter/mary/oplog"; \
+	echo "  curl -X POST localhost:7070/v1/workers/cart/mary/invoke/add -d '[\"2B\"]'"; \
 	echo "  curl 'localhost:7070/http/http-proxy/front/all?/v1/version&/v1/components'"; \
 	wait $$server
 
@@ -44,7 +48,7 @@ check: lint setup-tests ## the quick part of test: format, lints, the journal, t
 	cargo nextest run -p everlog-oplog
 	cargo nextest run --release -p everlog-tests --test tidy
 
-shop: setup ## open the shop of the example payment-saga, which fails now and then, on 127.0.0.1:7171
+shop: setup ## open the shop of payment-saga and ticket-shop, which fails now and then, on 127.0.0.1:7171
 	cargo run --release --quiet -p everlog-tests --bin shop
 
 bench: build components ## measure, and print the table of ratios; STORE=redis: with the state in Redis

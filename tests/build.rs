@@ -5,17 +5,21 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    let components = Path::new(env!("CARGO_MANIFEST_DIR")).join("../components");
+    let components = directory("CARGO_MANIFEST_DIR").join("../components");
     let mut constants = String::new();
-    for folder in ["examples", "fixtures"] {
+    for folder in ["examples", "examples/ticket-shop", "fixtures"] {
         let folder = components.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         for guest in guests(&folder) {
             write_constant(&mut constants, &guest);
         }
     }
-    let directory = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    write_file(&directory.join("fixtures.rs"), &constants);
+    write_file(&directory("OUT_DIR").join("fixtures.rs"), &constants);
+}
+
+/// A directory that cargo says, at run time: a checkout may move.
+fn directory(variable: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(variable).expect("cargo sets it"))
 }
 
 fn guests(folder: &Path) -> Vec<PathBuf> {

@@ -1,7 +1,7 @@
-//! The shop of the example `payment-saga`: an HTTP service that fails now and then, on purpose.
+//! The shop of the examples `payment-saga` and `ticket-shop`: an HTTP service that fails now and then, on purpose.
 //!
 //! Things are ordered by `POST /KIND` and undone by `DELETE /KIND/ID`, KIND being `reservations`,
-//! `payments` or `shipments`. A request that is sent again under its `Idempotency-Key` gets the
+//! `payments`, `shipments` or `mails`. A request that is sent again under its `Idempotency-Key` gets the
 //! same answer and does nothing. Payments above [`CREDIT`] and shipments of a samovar are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,7 +163,7 @@ impl Books {
             (&Method::POST, "shipments") if wish["item"] == "samovar" => {
                 (StatusCode::CONFLICT, json!({"error": "too heavy"}))
             }
-            (&Method::POST, "reservations" | "payments" | "shipments") => {
+            (&Method::POST, "reservations" | "payments" | "shipments" | "mails") => {
                 let id = self.taken.len() + 1;
                 let order = format!("{path}/{id}");
                 self.taken.push(order.clone());

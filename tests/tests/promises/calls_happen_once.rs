@@ -169,3 +169,40 @@ async fn a_fresh_worker_is_gone_after_its_call() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn messages_come_in_their_order_and_once() {
+    let mut server = Server::start().await;
+    let component = server.deploy(&fixtures::RELAY).await;
+    let sender = component.worker("sender");
+    let receiver = component.worker("receiver");
+    let mut random = seed::generator();
+    const MESSAGES: u64 = 40;
+    let to = location(&component, "receiver");
+    for _ in 0..4 {
+        let sending = sender.start("send", json!([to, MESSAGES])).await;
+        wait::pause(Duration::from_millis(random.random_range(0..30))).await;
+        server.restart_after_kill().await;
+        assert_eq!(sender.outcome(&sending).await["result"], json!({"ok": null}));
+    }
+    let expected: Vec<u64> = (0..4).flat_map(|_| 0..MESSAGES).collect();
+    let added = receiver.call("added", json!([])).await;
+    assert_eq!(added, json!(expected));
+}
+
+#[tokio::test]
+async fn the_oplog_tells_who_was_called() {
+    let server = Server::start().await;
+    let component = server.deploy(&fixtures::RELAY).await;
+    let caller = component.worker("caller");
+    caller.call("call", json!(["urn:worker:relay/other", "add", 5])).await;
+    caller.call("call", json!(["urn:worker:relay/other", "nothing", 5])).await;
+    caller.call("send", json!(["urn:worker:relay/other", 1])).await;
+    let entries = caller.oplog_of_type("host-call").await;
+    let calls: Vec<&Value> = entries.iter().map(|entry| &entry["call"]).collect();
+    let [asked, refused, sent] = calls[..] else { panic!("{entries:?}") };
+    assert_eq!(*asked, json!({"component": "relay", "worker": "other", "function": "add"}));
+    assert!(refused["error"].as_str().is_some_and(|error| error.contains("nothing")), "{refused}");
+    let key = sent["acceptedAs"].as_str().expect("a key");
+    assert_eq!(component.worker("other").outcome(key).await["status"], "completed");
+}

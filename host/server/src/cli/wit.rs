@@ -40,6 +40,10 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// If the file is no component, or nothing in it can be called, or the client can't be written.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients are made of files, and are files of the user"
+)]
 pub(super) fn run(command: Command) -> anyhow::Result<()> {
     let Command::Client { file, component, out } = command;
     let wasm = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -64,6 +68,10 @@ fn name_of(file: &Path) -> String {
     stem.replace('_', "-")
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients are made of files, and are files of the user"
+)]
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     written

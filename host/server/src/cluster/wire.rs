@@ -27,8 +27,9 @@ pub(super) const FORWARDED: HeaderName = HeaderName::from_static("everlog-forwar
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// How long an unused connection is kept: shorter than the other side keeps it.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// The largest answer of a server to another, in bytes.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// The largest answer of a server to another, in bytes: more than the result of a call.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+
 /// The connections to other servers.
 #[derive(Clone)]
 pub(crate) struct Wire {

@@ -125,12 +125,12 @@ pub fn client_wit(wasm: &[u8], component: &str) -> Result<ClientWit, ClientError
             ComponentItem::ComponentInstance(instance) => {
                 let mut scope = Scope::default();
                 instance.exports(&engine).for_each(|(name, item)| scope.take(name, item.ty));
-                writer.interface(name, scope)?;
+                writer.interface(name, &scope)?;
             }
             item => world.take(name, item),
         }
     }
-    writer.world(world)?;
+    writer.world(&world)?;
     writer.finish()
 }
 
@@ -205,7 +205,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn interface(&mut self, name: &str, scope: Scope) -> Result<(), ClientError> {
+    fn interface(&mut self, name: &str, scope: &Scope) -> Result<(), ClientError> {
         let short = short_name(name);
         let Some((package, _)) = name.split_once('/') else {
             return self.resource(short, name, scope);
@@ -219,16 +219,16 @@ impl<'a> Writer<'a> {
         self.resource(short, name, scope)
     }
 
-    fn world(&mut self, scope: Scope) -> Result<(), ClientError> {
+    fn world(&mut self, scope: &Scope) -> Result<(), ClientError> {
         let component = self.component;
         self.resource(component, "the world itself", scope)
     }
 
     /// Writes the client of one interface, if that has functions.
-    fn resource(&mut self, name: &str, of: &str, scope: Scope) -> Result<(), ClientError> {
+    fn resource(&mut self, name: &str, of: &str, scope: &Scope) -> Result<(), ClientError> {
         let (mut methods, mut futures) = (String::new(), String::new());
         for (function, ty) in &scope.functions {
-            match self.function(name, function, ty, &scope) {
+            match self.function(name, function, ty, scope) {
                 Ok((method, future)) => {
                     methods.push_str(&method);
                     futures.push_str(&future);

@@ -15,6 +15,7 @@ use super::http_call::http_json;
 use super::names::{
     category_name, failure_name, jump_name, level_name, persistence_name, stream_name, update_name,
 };
+use super::worker_call::worker_call_json;
 use crate::time::format_instant;
 use crate::values::{BytesAs, Json};
 
@@ -196,6 +197,23 @@ fn call_json(kind: &EntryKind, urns: &HandleUrns) -> Value {
             json!({
                 "function": function.as_str(), "category": category_name(*category),
                 "fingerprint": hex(*fingerprint), "begin": begin.map(Index::get), "http": http,
+            })
+        }
+        EntryKind::HostCall { function, category, fingerprint, request, begin, outcome }
+            if let Some(call) =
+                worker_call_json(function, request.as_ref(), Some(outcome), begin.is_some()) =>
+        {
+            json!({
+                "function": function.as_str(), "category": category_name(*category),
+                "fingerprint": hex(*fingerprint), "begin": begin.map(Index::get), "call": call,
+            })
+        }
+        EntryKind::WriteBegin { function, fingerprint, request, idempotent }
+            if let Some(call) = worker_call_json(function, Some(request), None, true) =>
+        {
+            json!({
+                "function": function.as_str(), "fingerprint": hex(*fingerprint), "call": call,
+                "idempotent": idempotent,
             })
         }
         EntryKind::WriteBegin { function, fingerprint, request, idempotent }

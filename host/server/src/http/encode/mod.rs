@@ -5,6 +5,7 @@ mod entry;
 mod http_call;
 mod names;
 mod worker;
+mod worker_call;
 
 pub(super) use component::ComponentJson;
 pub(super) use entry::{ENTRY_TYPES, EntryJson, LogLine};

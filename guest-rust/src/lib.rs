@@ -12,6 +12,7 @@ mod modes;
 mod oplog;
 mod promise;
 mod runtime;
+pub mod state;
 mod transaction;
 mod worker;
 

@@ -188,8 +188,8 @@ fn every_verb_of_make_is_explained() {
 #[test]
 fn every_function_of_the_host_interface_is_explained() {
     let mut broken = Vec::new();
-    let folders =
-        ["wit/golem-api", "wit/golem-rpc"].map(|folder| files(&root().join(folder), "wit"));
+    let folders = ["wit/everlog-api", "wit/golem-api", "wit/golem-rpc"]
+        .map(|folder| files(&root().join(folder), "wit"));
     for path in folders.into_iter().flatten() {
         let text = read(&path);
         let lines: Vec<&str> = text.lines().collect();

@@ -105,6 +105,42 @@ pub(crate) fn delete_promise(id: &PromiseId) {
     });
 }
 
+pub(crate) fn state_get(key: &str) -> Result<Option<Vec<u8>>, String> {
+    Ok(host_call(format!("state.get {key}"), |state| state.kept.get(key).cloned()))
+}
+
+pub(crate) fn state_set(key: &str, value: &[u8]) -> Result<(), String> {
+    let shown = String::from_utf8_lossy(value);
+    host_call(format!("state.set {key} {shown}"), |state| {
+        state.kept.insert(key.to_owned(), value.to_vec());
+    });
+    Ok(())
+}
+
+pub(crate) fn state_clear(key: &str) -> Result<(), String> {
+    host_call(format!("state.clear {key}"), |state| {
+        state.kept.remove(key);
+    });
+    Ok(())
+}
+
+pub(crate) fn state_clear_all() -> Result<(), String> {
+    host_call("state.clear-all", |state| state.kept.clear());
+    Ok(())
+}
+
+/// All keys in one page.
+pub(crate) fn state_keys(
+    prefix: &str,
+    _: Option<&str>,
+) -> Result<(Vec<String>, Option<String>), String> {
+    let keys = host_call(format!("state.keys {prefix}"), |state| {
+        let keys = state.kept.keys().filter(|key| key.starts_with(prefix));
+        keys.cloned().collect::<Vec<_>>()
+    });
+    Ok((keys, None))
+}
+
 /// The only worker of the host in memory.
 fn mock_worker() -> WorkerId {
     WorkerId { component_id: Uuid::nil(), worker_name: "mock".to_owned() }

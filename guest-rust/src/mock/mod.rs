@@ -87,6 +87,18 @@ impl Host {
         self
     }
 
+    /// Sets a key of the worker's state from outside.
+    pub fn set_state(&self, key: &str, json: &str) {
+        self.state.borrow_mut().kept.insert(key.to_owned(), json.as_bytes().to_vec());
+    }
+
+    /// Returns what is under a key of the worker's state, as JSON.
+    #[must_use]
+    pub fn state(&self, key: &str) -> Option<String> {
+        let bytes = self.state.borrow().kept.get(key).cloned();
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Runs a guest to its end, from the beginning after each crash and each
     /// [`set_oplog_index`](crate::set_oplog_index).
     ///

@@ -70,6 +70,8 @@ pub(crate) struct State {
     pub(crate) clock: Duration,
     /// What each promise is completed with.
     pub(crate) promises: BTreeMap<OplogIndex, Option<Vec<u8>>>,
+    /// What the worker keeps as its state.
+    pub(crate) kept: BTreeMap<String, Vec<u8>>,
     pub(crate) answer: Option<Answer>,
 }
 

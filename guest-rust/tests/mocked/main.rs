@@ -5,4 +5,5 @@ mod fallible;
 mod http;
 mod infallible;
 mod modes;
+mod state;
 mod world;

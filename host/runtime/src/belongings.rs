@@ -10,12 +10,15 @@ use uuid::Uuid;
 use crate::blob_names::named_by;
 use crate::component::ComponentRecord;
 use crate::error::WorkerError;
+use crate::keyvalue::{Bucket, Record, StoredValue, record_range};
 use crate::records::parse_wake_key;
 use crate::spaces;
 use crate::worker::WorkerId;
 
 /// Records that are read at once.
 const PAGE_RECORDS: usize = 1_000;
+/// Records with values that are read at once.
+const PAGE_VALUES: usize = 64;
 
 /// Why workers cannot be copied one by one.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +103,8 @@ pub async fn worker_belongings(
         let form = || BelongingsError::Form { text: text.clone() };
         let (component, name) = text.split_once('/').ok_or_else(form)?;
         let (component, record) = find(source, component).await?;
-        let key = WorkerId::new(record.uuid(), name)?.key()?;
+        let worker = WorkerId::new(record.uuid(), name)?;
+        let key = worker.key()?;
         let name = format!("{component}/{name}");
         if source.last_index(&key).await?.is_none() {
             return Err(BelongingsError::NoWorker { name });
@@ -111,6 +115,9 @@ pub async fn worker_belongings(
             parts.records.push((spaces::WORKERS, KeyRange::only(key.as_bytes())));
             parts.records.push((spaces::INVOCATIONS, KeyRange::prefix(key.as_bytes())));
             parts.logs.push(key);
+            let state = record_range(Bucket::of_worker(&worker).name(), "", None);
+            parts.blobs.extend(state_blobs(source, state.clone()).await?);
+            parts.records.push((spaces::KEY_VALUES, state));
         }
     }
     let names: Vec<String> = names.into_iter().collect();
@@ -162,6 +169,25 @@ async fn wakes(
             let worker = parse_wake_key(key).and_then(|(_, worker)| WorkerKey::new(worker).ok());
             if worker.is_some_and(|worker| workers.contains(&worker)) {
                 found.push((spaces::WAKES, KeyRange::only(key)));
+            }
+        }
+        match page.into_iter().last() {
+            Some((last, _)) => rest.start = std::ops::Bound::Excluded(last),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// The blobs in which the large values of a worker's state are.
+async fn state_blobs(source: &dyn Store, mut rest: KeyRange) -> Result<Vec<Digest>, StoreError> {
+    let mut found = Vec::new();
+    loop {
+        let page =
+            source.scan(spaces::KEY_VALUES, rest.clone(), Order::Forward, PAGE_VALUES).await?;
+        for (key, bytes) in &page {
+            let place = || format!("the record under {key:?}");
+            if let StoredValue::Blob { digest, .. } = Record::decode(bytes, place)?.value {
+                found.push(Digest::from_bytes(digest));
             }
         }
         match page.into_iter().last() {

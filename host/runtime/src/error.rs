@@ -263,6 +263,28 @@ pub enum WorkerError {
     /// The server is stopping.
     #[error("the server is stopping; try again in a moment")]
     ShuttingDown,
+    /// What can't be a key or a value of state.
+    #[error("the state of worker {worker} can't be that: {detail}")]
+    StateRefused {
+        /// The worker.
+        worker: String,
+        /// Which limit is broken.
+        detail: String,
+    },
+    /// What is under a key is not what should be.
+    #[error(
+        "under key {key:?} of the state of worker {worker} is {}, which is not what the request wants there; nothing \
+         has changed",
+        version.map_or("nothing".to_owned(), |version| format!("version {version}"))
+    )]
+    StateStands {
+        /// The worker.
+        worker: String,
+        /// The key.
+        key: String,
+        /// The version of what is there.
+        version: Option<u64>,
+    },
 }
 
 impl From<StoreError> for WorkerError {

@@ -19,6 +19,7 @@ mod drill;
 mod durable;
 mod entropy;
 mod error;
+mod everlog_api;
 mod exchange;
 pub mod exports;
 mod files;
@@ -52,8 +53,9 @@ pub use everlog_oplog::{
 pub use exchange::{Headers, HttpRequest, HttpResponse, MAX_RESPONSE_BYTES};
 pub use follower::Follower;
 pub use golem::Outcome;
+pub use keyvalue::Standing;
 pub use network::SocketAccess;
-pub use runtime::{CheckedWorker, Export, Import, MAX_KEY_BYTES, Runtime};
+pub use runtime::{CheckedWorker, Export, Import, MAX_KEY_BYTES, Runtime, StateEntry, StatePage};
 pub use statistics::Statistics;
 pub use wasi::HttpSummary;
 pub use worker::{

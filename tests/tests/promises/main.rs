@@ -77,6 +77,7 @@ mod sockets_obey_the_settings;
 mod state_answers_as_clients_expect;
 mod state_api_conforms;
 mod state_clients_run_unmodified;
+mod state_is_kept_per_worker;
 mod state_is_shared_with_guests;
 mod state_is_whole_and_stays;
 mod state_stores_come_from_files;

@@ -19,10 +19,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Reads the outcome of `function`; `None` where it is of no function of `golem:api/host`, or can't be read.
+    /// Reads the outcome of `function`; `None` where it is of no function of `golem:api/host` or `everlog:api`, or can't be
+    /// read.
     #[must_use]
     pub fn of(function: &str, outcome: &Payload) -> Option<Self> {
         let Payload::Inline(bytes) = outcome else { return None };
+        if let Some(outcome) = crate::everlog_api::outcome(function, bytes) {
+            return Some(outcome);
+        }
         let value = match function.strip_prefix("golem:api/host.")? {
             "await-promise" => match decode::<Wait<Payload>>(bytes)? {
                 Wait::Over(data) => return Some(Self::Data(data)),

@@ -52,6 +52,12 @@ pub(crate) enum Refusal {
         /// The bucket.
         place: String,
     },
+    /// There is too much to be removed in one step.
+    #[error(
+        "there are more than {} keys, which is the most that one call removes; clear some of them first",
+        limits::MAX_KEYS
+    )]
+    Overfull,
     /// A container is too full to be emptied in one step.
     #[error(
         "container {container:?} has more than {} objects, which is the most that one call removes; delete some of \
@@ -139,6 +145,9 @@ pub(crate) enum DataError {
     /// Something for the guest to hear.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The worker whose data it is is not there.
+    #[error("there is no such worker")]
+    NoWorker,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -149,6 +158,7 @@ impl DataError {
     pub(crate) fn into_told(self) -> Result<String, StoreError> {
         match self {
             Self::Refused(refusal) => Ok(refusal.to_string()),
+            Self::NoWorker => Ok(self.to_string()),
             Self::Store(damaged @ StoreError::Corrupt { .. }) => Ok(damaged.to_string()),
             Self::Store(error) => Err(error),
         }

@@ -5,6 +5,7 @@
 
 mod ended;
 pub(crate) mod error;
+mod kept;
 pub(crate) mod limits;
 mod locks;
 pub(crate) mod names;
@@ -24,6 +25,8 @@ use everlog_oplog::Timestamp;
 use everlog_store::{Change, Expectation, Order, Store, StoreError};
 
 pub(crate) use error::{DataError, Refusal};
+pub(crate) use kept::Changed;
+pub use kept::Standing;
 pub(crate) use locks::{Claim, Held, Locks};
 pub(crate) use names::{Bucket, check_key, check_name, key_of, record_key, record_range};
 pub(crate) use record::Record;

@@ -9,9 +9,14 @@ use everlog_store::KeyRange;
 
 use super::error::Refusal;
 use super::limits::{MAX_KEY_BYTES, MAX_NAME_BYTES};
+use crate::worker::WorkerId;
 
 /// The bucket of `wasi:keyvalue/cache`. No guest can open a bucket of that name.
 const CACHE: &str = "\u{1}cache";
+
+/// What the names of the buckets of single workers begin with. No guest can open a bucket of such a name, and no state
+/// store can have it.
+const OF_WORKER: &str = "\u{1}state/";
 
 /// The bucket that the drafts of `wasi:keyvalue` open under an empty identifier.
 const DEFAULT: &str = "default";
@@ -36,6 +41,12 @@ impl Bucket {
     /// The one of `wasi:keyvalue/cache`.
     pub(crate) fn cache() -> Self {
         Self(CACHE.to_owned())
+    }
+
+    /// The one that belongs to a worker: its state.
+    pub(crate) fn of_worker(worker: &WorkerId) -> Self {
+        // A name of a worker has no control character, so it ends where the name of the bucket does.
+        Self(format!("{OF_WORKER}{worker}"))
     }
 
     /// Its name.

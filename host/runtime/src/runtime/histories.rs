@@ -98,7 +98,8 @@ impl Shared {
         self.catalog.version(&component, copied.status.component_version).await?;
         let copied_up_to = copied.status.origins.last().map_or(copied.last, |origin| origin.at);
         let (reply, adopted) = oneshot::channel();
-        self.deliver(heir, Message::Adopt { log: Box::new(copied), reply }).await?;
+        let (log, state_of) = (Box::new(copied), Some(worker.clone()));
+        self.deliver(heir, Message::Adopt { log, state_of, reply }).await?;
         adopted.await.unwrap_or_else(|_| Err(self.unanswered(heir)))?;
         Ok(copied_up_to)
     }

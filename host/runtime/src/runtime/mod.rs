@@ -3,6 +3,7 @@
 mod components;
 mod histories;
 mod invocations;
+mod state;
 mod transfers;
 mod updates;
 mod workers;
@@ -17,6 +18,7 @@ use wasmtime::component::Linker;
 
 pub use invocations::MAX_KEY_BYTES;
 pub(crate) use invocations::prepare;
+pub use state::{StateEntry, StatePage};
 pub use transfers::{Export, Import};
 pub use updates::CheckedWorker;
 

@@ -81,7 +81,7 @@ impl Runtime {
         let Some(Prepared { copied, .. }) = prepared else { return Err(WorkerError::ShuttingDown) };
         let last = copied.last;
         let log = Box::new(copied);
-        self.shared.ask(&worker, |reply| Message::Adopt { log, reply }).await?;
+        self.shared.ask(&worker, |reply| Message::Adopt { log, state_of: None, reply }).await?;
         Ok(last)
     }
 }

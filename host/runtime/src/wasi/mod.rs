@@ -32,6 +32,7 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 pub use http::HttpSummary;
 
+pub(crate) use keyvalue::Written;
 pub(crate) use limiter::HostMemory;
 pub(crate) use poll::Wait;
 pub(crate) use registry::Recipe;
@@ -57,6 +58,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     blobstore::add_to_linker(linker)?;
     logging::add_to_linker(linker)?;
     crate::golem::add_to_linker(linker)?;
+    crate::everlog_api::add_to_linker(linker)?;
     crate::calls::clients::add_to_linker(linker)
 }
 

@@ -248,7 +248,7 @@ impl WorkerState {
     }
 
     /// All bytes of a value that the log has or names.
-    pub(super) async fn stored_bytes(&mut self, value: StoredValue) -> wasmtime::Result<Vec<u8>> {
+    pub(crate) async fn stored_bytes(&mut self, value: StoredValue) -> wasmtime::Result<Vec<u8>> {
         let loaded = self.environment.key_values.load(value).await;
         loaded.map_err(|error| match error {
             // The worker's own misfortune, not the end of the store.

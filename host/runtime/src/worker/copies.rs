@@ -5,11 +5,13 @@ use std::sync::Arc;
 use everlog_oplog::{Codec, CopiedLog, Entry, EntryKind, Index};
 use everlog_store::{Append, Batch, MAX_BATCH_BYTES, StoreError};
 
+use super::WorkerId;
 use super::front::Front;
 use super::message::Reply;
 use super::task::{Flow, Task};
 use crate::durable::Recorder;
 use crate::error::WorkerError;
+use crate::keyvalue::Bucket;
 use crate::records::{self, InvocationRecord};
 
 impl Front {
@@ -31,14 +33,15 @@ impl Front {
 
 impl Task {
     /// Stores a whole log for a worker that has none, in one batch with everything beside it. The task leaves; what
-    /// there is to do wakes the worker like any other.
+    /// there is to do wakes the worker like any other. A fork gets the state that its source has at this moment.
     pub(super) async fn adopt(
         &mut self,
         log: CopiedLog,
+        state_of: Option<WorkerId>,
         reply: Reply<Result<(), WorkerError>>,
     ) -> Flow {
         let wake = records::wake_time(&log.status);
-        let stored = match self.adoption(&log) {
+        let stored = match self.adoption(&log, state_of).await {
             Ok(batch) => everlog_store::commit(&*self.shared.store, batch).await.map_err(|error| {
                 let worker = self.front.label.to_string();
                 match error {
@@ -57,12 +60,20 @@ impl Task {
         Flow::Leave
     }
 
-    fn adoption(&self, log: &CopiedLog) -> Result<Batch, WorkerError> {
+    async fn adoption(
+        &mut self,
+        log: &CopiedLog,
+        state_of: Option<WorkerId>,
+    ) -> Result<Batch, WorkerError> {
         let key = &self.front.key;
         let mut changes = vec![records::put_status(key, &log.status)];
         changes.extend(records::wake_time(&log.status).map(|due| records::put_wake(key, due)));
         let answered = invocation_records(key.as_bytes(), log);
         changes.extend(answered.iter().map(|(name, record)| record.put(key, name)));
+        if let Some(source) = state_of {
+            let [from, to] = [&source, &self.front.worker].map(Bucket::of_worker);
+            changes.extend(self.shared.key_values.copies(&from, &to, MAX_BATCH_BYTES).await?);
+        }
         let append = Append::new(key.clone(), 1, log.last.get(), log.bytes.clone());
         let batch = Batch { appends: vec![append], changes, ..Batch::default() };
         let (size, limit) = (batch.size(), MAX_BATCH_BYTES);

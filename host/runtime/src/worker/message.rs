@@ -12,6 +12,7 @@ use crate::component::ComponentVersion;
 use crate::error::{InvokeError, WorkerError};
 use crate::exports::Target;
 use crate::value::Value;
+use crate::worker::WorkerId;
 
 /// A call of an exported function.
 pub struct Invocation {
@@ -131,7 +132,12 @@ pub(crate) enum Message {
     /// Write what is buffered; answers the last entry, once it is durable.
     Settle { reply: Reply<Result<Index, WorkerError>> },
     /// Begin with this log; refused where the worker exists.
-    Adopt { log: Box<CopiedLog>, reply: Reply<Result<(), WorkerError>> },
+    Adopt {
+        log: Box<CopiedLog>,
+        /// Whose state it gets, if anybody's.
+        state_of: Option<WorkerId>,
+        reply: Reply<Result<(), WorkerError>>,
+    },
     /// Go over to another version.
     Update { request: UpdateRequest, reply: Reply<Result<(), WorkerError>> },
     /// The wake record for this time is due; what there is to do stands in the log.

@@ -293,7 +293,9 @@ impl Task {
             | Message::Accept { ref settings, ephemeral, .. } => {
                 self.create_log(settings.clone().unwrap_or_default(), ephemeral).await
             }
-            Message::Adopt { log, reply } => return self.adopt(*log, reply).await,
+            Message::Adopt { log, state_of, reply } => {
+                return self.adopt(*log, state_of, reply).await;
+            }
             Message::Depart(_) => return Flow::Leave,
             other => {
                 let error = WorkerError::NotFound { worker: self.front.label.to_string() };

@@ -11,6 +11,7 @@ mod progress;
 mod promise;
 mod run;
 mod serve;
+mod state;
 mod store;
 mod table;
 mod transfer;
@@ -77,6 +78,9 @@ enum Command {
     /// Complete promises, and see how they stand
     #[command(subcommand)]
     Promise(promise::Command),
+    /// See and set the state of a worker
+    #[command(subcommand)]
+    State(state::Command),
     /// Read a worker's oplog
     Oplog(oplog::Arguments),
     /// Move state from one place to another, without a server
@@ -135,6 +139,9 @@ impl Cli {
                     global,
                     |client| async move { promise::run(command, &client, &output).await },
                 )?;
+            }
+            Command::State(command) => {
+                speak(global, |client| async move { state::run(command, &client, &output).await })?;
             }
             Command::Oplog(arguments) => {
                 speak(

@@ -47,6 +47,11 @@ pub(crate) struct ServerProblem {
 }
 
 impl ClientError {
+    /// Whether the server stated a problem of this code.
+    pub(crate) fn is_problem(&self, code: &str) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == code)
+    }
+
     /// The error that an answer without success is.
     pub(crate) fn of_answer(server: &str, status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice(body) {

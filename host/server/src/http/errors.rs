@@ -56,6 +56,8 @@ impl From<WorkerError> for Problem {
             }
             WorkerError::InvalidImport { .. } => Code::InvalidOplog,
             WorkerError::ComponentDiffers { .. } => Code::ComponentDiffers,
+            WorkerError::StateRefused { .. } => Code::InvalidRequest,
+            WorkerError::StateStands { .. } => Code::StateStands,
             WorkerError::NoSuchPast { .. } => Code::NotInHistory,
             WorkerError::InvalidName { .. } => Code::InvalidRequest,
             WorkerError::CorruptLog { .. } => Code::OplogDamaged,

@@ -24,6 +24,7 @@ mod promise_routes;
 mod routes;
 mod server;
 mod service_routes;
+mod state_routes;
 mod transfer_routes;
 mod update_routes;
 mod worker_listing;

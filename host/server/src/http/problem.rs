@@ -27,6 +27,7 @@ pub(crate) enum Code {
     FunctionNotFound,
     InvocationNotFound,
     PromiseNotFound,
+    StateNotFound,
     NotInHistory,
     InvalidOplog,
     ComponentDiffers,
@@ -57,6 +58,7 @@ pub(crate) enum Code {
     WorkerElsewhere,
     WorkerContended,
     OutcomeUnknown,
+    StateStands,
 }
 
 impl Code {
@@ -76,6 +78,7 @@ impl Code {
             Self::FunctionNotFound => "function-not-found",
             Self::InvocationNotFound => "invocation-not-found",
             Self::PromiseNotFound => "promise-not-found",
+            Self::StateNotFound => "state-not-found",
             Self::NotInHistory => "not-in-history",
             Self::InvalidOplog => "invalid-oplog",
             Self::ComponentDiffers => "component-differs",
@@ -106,6 +109,7 @@ impl Code {
             Self::WorkerElsewhere => "worker-elsewhere",
             Self::WorkerContended => "worker-contended",
             Self::OutcomeUnknown => "outcome-unknown",
+            Self::StateStands => "state-stands",
         }
     }
 
@@ -125,7 +129,9 @@ impl Code {
             | Self::WorkerNotFound
             | Self::FunctionNotFound
             | Self::InvocationNotFound
-            | Self::PromiseNotFound => StatusCode::NOT_FOUND,
+            | Self::PromiseNotFound
+            | Self::StateNotFound => StatusCode::NOT_FOUND,
+            Self::StateStands => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::WorkerExists
@@ -172,6 +178,7 @@ impl Code {
             Self::FunctionNotFound => "There is no such function",
             Self::InvocationNotFound => "There is no such invocation",
             Self::PromiseNotFound => "There is no such promise",
+            Self::StateNotFound => "The worker's state has no such key",
             Self::NotInHistory => "The worker's history does not reach there",
             Self::InvalidOplog => "The body is no exported oplog",
             Self::ComponentDiffers => "The component is not the one that the worker ran",
@@ -201,6 +208,7 @@ impl Code {
             Self::StorageUnavailable => "The store accepts nothing now",
             Self::WorkerContended => "Another node changed the same data",
             Self::WorkerElsewhere => "The worker is on its way to another node",
+            Self::StateStands => "What is under the key is not what should be",
             Self::OutcomeUnknown => "Nobody knows what came of the request",
         }
     }

@@ -13,7 +13,7 @@ use super::problem::{Code, Problem};
 use super::{
     cluster_routes, component_routes, dapr_routes, history_routes, incoming_routes,
     invocation_routes, invoke_routes, log_routes, openapi, oplog_routes, promise_routes,
-    service_routes, transfer_routes, update_routes, worker_listing, worker_routes,
+    service_routes, state_routes, transfer_routes, update_routes, worker_listing, worker_routes,
 };
 use crate::cluster::{MESSAGES_PATH, forward};
 use crate::dapr;
@@ -97,6 +97,11 @@ fn routes() -> Vec<Route> {
         route("get", worker!("/oplog.bin"), get(transfer_routes::export)),
         route("put", worker!("/oplog.bin"), put(transfer_routes::import)),
         route("get", worker!("/logs"), get(log_routes::read)),
+        route("get", worker!("/state"), get(state_routes::list)),
+        route("delete", worker!("/state"), delete(state_routes::clear)),
+        route("get", worker!("/state/{key}"), get(state_routes::get)),
+        route("put", worker!("/state/{key}"), put(state_routes::put)),
+        route("delete", worker!("/state/{key}"), delete(state_routes::delete)),
         route("get", promise!(""), get(promise_routes::get)),
         route("post", promise!("/complete"), post(promise_routes::complete)),
         route("post", state!(""), post(dapr_routes::answer)),

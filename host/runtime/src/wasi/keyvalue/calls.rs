@@ -19,14 +19,14 @@ const SHOWN_BYTES: usize = 128;
 
 /// A value as the request of a write has it: enough to tell it from another.
 #[derive(Encode)]
-pub(in crate::wasi) struct Written<'a> {
+pub(crate) struct Written<'a> {
     beginning: &'a [u8],
     size: u64,
     hash: u64,
 }
 
 impl<'a> Written<'a> {
-    pub(in crate::wasi) fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         let beginning = &bytes[..bytes.len().min(SHOWN_BYTES)];
         Self { beginning, size: bytes.len() as u64, hash: xxh3_64(bytes) }
     }

@@ -13,7 +13,7 @@ use wasmtime::component::Linker;
 
 use super::WorkerState;
 
-pub(super) use calls::Written;
+pub(crate) use calls::Written;
 pub(crate) use cursors::KeyCursors;
 
 /// Links the interfaces of `wasi:keyvalue`.

@@ -1,5 +1,5 @@
 //! What a worker does to another one is done wherever that other one is: promises are completed and
-//! awaited, updates requested, forks made and buckets shared across nodes, each exactly once.
+//! awaited, functions called, updates requested, forks made and buckets shared across nodes, each exactly once.
 
 use everlog_tests::cluster::Cluster;
 use everlog_tests::{fixtures, wait};
@@ -26,6 +26,41 @@ async fn promises_are_completed_and_awaited_across_nodes() {
     cluster.nodes[1].restart_after_kill().await;
     cluster.settles().await;
     assert_eq!(other.call("wait", json!([id])).await, "first");
+}
+
+#[tokio::test]
+async fn calls_cross_nodes_once() {
+    let mut cluster = Cluster::start(3).await;
+    let component = cluster.deploy(&fixtures::RELAY).await;
+    let homes = cluster.homes("relay").await;
+    let mut others = Vec::new();
+    for node in 0..2 {
+        let other = wait::patiently("another", cluster.another_at("relay", node)).await;
+        others.push(other);
+    }
+    let chain = [&homes[1], &homes[2], &others[0], &others[1]];
+    let locations: Vec<String> =
+        chain.iter().map(|name| format!("urn:worker:relay/{name}")).collect();
+    let first = component.worker(&homes[0]);
+    assert_eq!(first.call("chain", json!([locations, 1])).await, json!([1, 1, 1, 1, 1]));
+    assert_eq!(first.call("fan-out", json!([locations, 1])).await, 2 * 4 + 1);
+    assert_eq!(first.call("send", json!([locations[0], 3])).await, json!({"ok": null}));
+    // Nodes are killed one after the other while the chain is on its way.
+    for (round, killed) in [(2, 1), (3, 2), (4, 1)] {
+        let key = format!("round-{round}");
+        let calling = first.ask_until_answered("chain", json!([locations, round]), &key);
+        let (reply, ()) = tokio::join!(calling, async {
+            cluster.nodes[killed].restart_after_kill().await;
+        });
+        reply.expect(200);
+        cluster.settles().await;
+    }
+    for name in [&homes[2], &others[0], &others[1]] {
+        let added = component.worker(name).call("added", json!([])).await;
+        assert_eq!(added, json!([1, 1, 2, 3, 4]), "{name}");
+    }
+    let added = component.worker(&homes[1]).call("added", json!([])).await;
+    assert_eq!(added, json!([1, 1, 0, 1, 2, 2, 3, 4]));
 }
 
 #[tokio::test]

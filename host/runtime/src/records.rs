@@ -8,7 +8,7 @@ use crate::spaces;
 use crate::worker::update;
 
 /// Due at once: the worker has work that only a running task can do.
-const AT_ONCE: Timestamp = Timestamp(0);
+pub(crate) const AT_ONCE: Timestamp = Timestamp(0);
 
 /// Where the entries of one invocation are, by its idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -8,6 +8,7 @@ use everlog_store::{Digest, Store, StoreError};
 use wasmtime::Engine;
 
 use crate::blobstore::Containers;
+use crate::calls::AbsentCallers;
 use crate::cluster::Membership;
 use crate::component::Catalog;
 use crate::config::RuntimeConfig;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) registry: Registry,
     pub(crate) timers: Timers,
+    /// Workers that wait outside of memory for the answers of others.
+    pub(crate) absent_callers: AbsentCallers,
     pub(crate) counters: Arc<Counters>,
     /// The nodes that share the store, if it is shared.
     pub(crate) membership: Option<Membership>,

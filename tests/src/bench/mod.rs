@@ -7,6 +7,7 @@ pub mod machine;
 pub mod measurement;
 pub mod report;
 
+pub mod calls;
 pub mod clocks;
 pub mod cluster;
 pub mod cold_start;

@@ -3,7 +3,7 @@
 
 use everlog_tests::bench::report::Report;
 use everlog_tests::bench::{
-    clocks, cluster, cold_start, dapr, footprint, http, machine, replay, throughput,
+    calls, clocks, cluster, cold_start, dapr, footprint, http, machine, replay, throughput,
 };
 use everlog_tests::server::is_on_redis;
 
@@ -19,6 +19,9 @@ async fn main() {
     }
     if wants("clocks") {
         clocks::measure(&mut report).await;
+    }
+    if wants("calls") {
+        calls::measure(&mut report).await;
     }
     if wants("replay") {
         replay::measure(&mut report).await;

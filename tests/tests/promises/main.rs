@@ -5,6 +5,7 @@ mod accepted_calls_run_by_themselves;
 mod bad_input_changes_nothing;
 mod bad_uploads_are_refused;
 mod buckets_are_shared_and_survive;
+mod callers_wait_outside_of_memory;
 mod calls_happen_once;
 mod clients_fit_or_are_refused;
 mod clock_and_random_are_replayed;

@@ -8,6 +8,7 @@
 //! where its component is known. What a caller can be told is recorded; what passes by itself (a full queue, a worker on
 //! its way to another node, a server that stops) is waited for and told nobody.
 
+mod absent;
 mod carry;
 pub(crate) mod clients;
 mod convert;
@@ -21,6 +22,7 @@ use bincode::{Decode, Encode};
 use everlog_oplog::{Timestamp, TraceContext, fingerprint};
 use uuid::Uuid;
 
+pub(crate) use self::absent::AbsentCallers;
 #[expect(unreachable_pub, reason = "the generated bindings pass it on")]
 pub use self::clients::SentCall;
 pub(crate) use self::failure::CallFailure;
@@ -32,6 +34,7 @@ pub use self::log::CallSummary;
 use crate::clock;
 use crate::durable::{Entered, Interruption, Raw, encode};
 use crate::golem::WitValue;
+use crate::records::AT_ONCE;
 use crate::value::Value;
 use crate::wasi::WorkerState;
 
@@ -141,12 +144,26 @@ impl WorkerState {
             Entered::Live(ticket) => {
                 let drawn = self.draw();
                 let parcel = self.parcel(request, key_of(&drawn, function, &bytes));
-                let shared = self.shared().map_err(Interruption::from)?;
-                let outcome = shared.carry(&self.environment.worker, &parcel).await;
+                let outcome = self.await_outcome(parcel).await?;
                 self.leave(ticket, &outcome).await?;
                 Ok(outcome)
             }
         }
+    }
+
+    /// Waits for the outcome of a call; for one that takes long, or where instances are wanted, outside of memory.
+    async fn await_outcome(&mut self, parcel: Parcel) -> Result<CallOutcome, Interruption> {
+        let shared = self.shared()?;
+        let caller = self.environment.worker.clone();
+        let suspend_after = self.environment.suspend_after;
+        tokio::select! {
+            biased;
+            outcome = shared.carry(&caller, &parcel) => return Ok(outcome),
+            () = shared.registry.room_is_wanted() => {}
+            () = clock::pause(suspend_after) => {}
+        }
+        shared.carry_for_absent(caller, parcel);
+        Err(Interruption::Suspend { until: Some(AT_ONCE) })
     }
 
     /// Begins a call whose result the guest looks at later.

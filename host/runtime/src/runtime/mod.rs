@@ -23,6 +23,7 @@ pub use transfers::{Export, Import};
 pub use updates::CheckedWorker;
 
 use crate::blobstore::Containers;
+use crate::calls::AbsentCallers;
 use crate::clock;
 use crate::cluster::{self, Membership, Peers, run_balance};
 use crate::component::{Catalog, engine};
@@ -92,6 +93,7 @@ impl Runtime {
             catalog,
             registry: Registry::default(),
             timers: Timers::default(),
+            absent_callers: AbsentCallers::default(),
             counters: Arc::new(Counters::default()),
             files: Arc::new(files),
             host_memory: Arc::new(HostMemory::new(config.host_memory_bytes)),

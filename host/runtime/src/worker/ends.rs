@@ -28,6 +28,7 @@ impl Task {
             End::Diverged(divergence) => self.stall(recorder, &divergence).await,
             End::Suspended { until } => {
                 recorder.with(|journal, now| journal.suspend(until, now));
+                let until = until.filter(|_| !self.awaits_answer());
                 if self.is_left_alone(until) { self.leave().await } else { self.reopen().await }
             }
             End::Exited { code } => self.exit(recorder, code).await,

@@ -99,6 +99,11 @@ impl Front {
             }
             Message::Update { request, reply } => self.request_update(recorder, request, reply),
             Message::Wake { due } => self.forget_stale_wake(recorder, due),
+            Message::Answered => recorder.with(|journal, now| {
+                if journal.status().state == Life::Suspended {
+                    journal.wake(now);
+                }
+            }),
             Message::Evict => return Taken::Evict,
             Message::Depart(why) => return Taken::Stop(Stop::Depart(why)),
         }

@@ -142,6 +142,8 @@ pub(crate) enum Message {
     Update { request: UpdateRequest, reply: Reply<Result<(), WorkerError>> },
     /// The wake record for this time is due; what there is to do stands in the log.
     Wake { due: Timestamp },
+    /// What the worker called for before it left memory has been answered.
+    Answered,
     /// Leave memory if idle.
     Evict,
     /// Leave memory now, whatever runs.

@@ -60,6 +60,8 @@ pub(crate) struct Registry {
     pub(crate) arrivals: Notify,
     /// Notified when a worker has left memory.
     departures: Notify,
+    /// Notified when a worker that waits for another should give its instance back.
+    wanted: Notify,
 }
 
 impl Registry {
@@ -122,10 +124,17 @@ impl Registry {
     pub(crate) async fn make_room(&self) {
         let departure = self.departures.notified();
         evict_oldest(&self.lock());
+        self.wanted.notify_one();
         tokio::select! {
             () = departure => {}
             () = clock::pause(std::time::Duration::from_millis(50)) => {}
         }
+    }
+
+    /// Returns when a worker that waits for another should give its instance back, so that the other may run. Each is
+    /// told of one that is wanted.
+    pub(crate) async fn room_is_wanted(&self) {
+        self.wanted.notified().await;
     }
 
     /// Stops all workers, and waits until each has written its last entry.

@@ -206,7 +206,7 @@ impl Task {
         match life {
             Life::Running => Plan::Advance,
             // It waits for no time: a completed promise makes it due.
-            Life::Suspended if wake.is_none() => Plan::Wait { until: None },
+            Life::Suspended if wake.is_none() || self.awaits_answer() => Plan::Wait { until: None },
             Life::Suspended | Life::Retrying => match wake {
                 Some(wake) if wake > now => Plan::Wait { until: Some(wake) },
                 _ => Plan::Advance,
@@ -262,6 +262,11 @@ impl Task {
                 Flow::GoOn
             }
         }
+    }
+
+    /// Whether the worker waits outside of memory for another's answer, which will have it go on.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.shared.absent_callers.has(&self.front.worker)
     }
 
     /// Whether nobody waits, and the worker itself waits so long (`None`: for an event) that it had better leave memory.
@@ -359,7 +364,9 @@ impl Task {
             self.front.cache_status(recorder);
             // A failed store has told everybody who waits; the log is what it is.
             let _ = recorder.gate().await;
-            if let Some(due) = recorder.wake() {
+            if let Some(due) = recorder.wake()
+                && !self.awaits_answer()
+            {
                 self.shared.timers.schedule(&self.front.worker, due);
             }
         }
@@ -420,6 +427,6 @@ pub(super) fn refuse(message: Message, error: &WorkerError) {
         Message::Revert { reply, .. } | Message::Settle { reply } => drop(reply.send(Err(error))),
         Message::CompletePromise(completion) => drop(completion.reply.send(Err(error))),
         Message::InspectPromise { reply, .. } => drop(reply.send(Err(error))),
-        Message::Wake { .. } | Message::Evict | Message::Depart(_) => {}
+        Message::Wake { .. } | Message::Answered | Message::Evict | Message::Depart(_) => {}
     }
 }

@@ -1,0 +1,66 @@
+//! Callers that have left memory while they wait for an answer.
+//!
+//! A worker that waits for another keeps its instance. Were all instances kept by workers that wait, those that they
+//! wait for could never run; so a caller gives its instance back when another worker needs one, and after a while
+//! anyhow. Its log says that it is to go on at once: whoever loads it next, after a crash or on another node, has it ask
+//! again under the same key. As long as this process lives, it is loaded when the answer is there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Parcel;
+use crate::clock;
+use crate::shared::Shared;
+use crate::worker::{Message, SendError, WorkerId};
+
+/// Between two attempts to tell a caller with a full mailbox.
+const TELL_AGAIN: Duration = Duration::from_millis(100);
+
+/// Which callers wait outside of memory, each with the key of its call.
+#[derive(Debug, Default)]
+pub(crate) struct AbsentCallers(Mutex<HashMap<WorkerId, String>>);
+
+impl AbsentCallers {
+    /// Whether a worker is loaded when its answer comes, so that nothing else needs to.
+    pub(crate) fn has(&self, worker: &WorkerId) -> bool {
+        self.lock().contains_key(worker)
+    }
+
+    /// Notes that a worker waits; false if it is known to wait for this call.
+    fn insert(&self, worker: &WorkerId, key: &str) -> bool {
+        let former = self.lock().insert(worker.clone(), key.to_owned());
+        former.as_deref() != Some(key)
+    }
+
+    fn remove(&self, worker: &WorkerId, key: &str) {
+        let mut absent = self.lock();
+        if absent.get(worker).is_some_and(|known| known == key) {
+            absent.remove(worker);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Makes a call for a worker that leaves memory, and has it go on when there is an outcome.
+    pub(super) fn carry_for_absent(self: &Arc<Self>, caller: WorkerId, parcel: Parcel) {
+        if !self.absent_callers.insert(&caller, &parcel.key) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            // The outcome is asked for again by the caller itself, which then records it.
+            drop(shared.carry(&caller, &parcel).await);
+            shared.absent_callers.remove(&caller, &parcel.key);
+            while let Err(SendError::Full) =
+                shared.registry.send(&shared, &caller, Message::Answered).await
+            {
+                clock::pause(TELL_AGAIN).await;
+            }
+        });
+    }
+}

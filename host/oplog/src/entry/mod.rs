@@ -289,6 +289,12 @@ pub enum EntryKind {
         /// The [`PromiseCreated`](Self::PromiseCreated).
         promise: Index,
     },
+    /// Hint: somebody asks that the running invocation come to an end. The guest learns of it by its
+    /// next wait, whose outcome says so.
+    CancelRequested {
+        /// The idempotency key of the invocation.
+        key: String,
+    },
 }
 
 impl EntryKind {
@@ -333,6 +339,7 @@ impl EntryKind {
             EntryKind::PromiseCompletedBy { .. } => "promise-completed-by",
             EntryKind::UpdateRequestedBy { .. } => "update-requested-by",
             EntryKind::Awaiting { .. } => "awaiting",
+            EntryKind::CancelRequested { .. } => "cancel-requested",
         }
     }
 

@@ -80,6 +80,16 @@ impl Journal {
         self.append(kind, now)
     }
 
+    /// Somebody asks that the running invocation come to an end; asking twice is asking once. `None`
+    /// where none runs.
+    pub fn request_cancel(&mut self, now: Timestamp) -> Option<Index> {
+        if let Some(requested) = self.status.cancel_requested() {
+            return Some(requested);
+        }
+        let key = self.status.current()?.key.clone();
+        Some(self.append(EntryKind::CancelRequested { key }, now))
+    }
+
     /// Records a printed line. Returns false where it is an old one that the guest prints again in
     /// replay: it is in the log and must not be shown twice.
     pub fn log(&mut self, line: Line, now: Timestamp) -> bool {

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::codec::Decoded;
 use crate::entry::EntryKind;
 
-/// The hashes of the keys of all invocations that a log has begun or queued, also of those that were
+/// The hashes of the keys of all invocations that a log has begun, queued or cancelled, also of those that were
 /// taken back: about 16 bytes for each. A key that is not among them was never used, and nobody has to
 /// be asked about it.
 #[derive(Debug, Default)]
@@ -17,7 +17,11 @@ pub(super) struct SeenKeys(HashSet<u64, BuildHasherDefault<AsItIs>>);
 
 impl SeenKeys {
     pub(super) fn note(&mut self, kind: &EntryKind) {
-        if let EntryKind::InvocationStarted { key, .. } | EntryKind::Accepted { key, .. } = kind {
+        // Also what waited in memory only can be cancelled.
+        if let EntryKind::InvocationStarted { key, .. }
+        | EntryKind::Accepted { key, .. }
+        | EntryKind::Cancelled { key, .. } = kind
+        {
             self.0.insert(xxh3_64(key.as_bytes()));
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AcceptedInvocation, Deleted, Execution, FailedUpdate, LastFailure, Origin, OwnedResource,
-    PendingUpdate, Promise, REQUESTERS_KEPT_MAX, RegionSet, Requester, SnapshotBase, Stall, Status,
-    Stop, UPDATES_KEPT_MAX, Updates, WorkerState,
+    AcceptedInvocation, CancelRequest, Deleted, Execution, FailedUpdate, LastFailure, Origin,
+    OwnedResource, PendingUpdate, Promise, REQUESTERS_KEPT_MAX, RegionSet, Requester, SnapshotBase,
+    Stall, Status, Stop, UPDATES_KEPT_MAX, Updates, WorkerState,
 };
 use crate::codec::Decoded;
 use crate::entry::{Caller, Create, Entry, EntryKind, JumpReason};
@@ -152,6 +152,7 @@ impl Status {
             requesters: Vec::new(),
             loads: RegionSet::default(),
             awaited: None,
+            cancel: None,
         }
     }
 
@@ -370,6 +371,12 @@ impl Status {
             EntryKind::Woken => {
                 self.stop = Stop::Anywhere;
                 self.go_on();
+            }
+            EntryKind::CancelRequested { key } => {
+                self.cancel = Some(CancelRequest { requested: index, key: key.clone() });
+                if self.state == WorkerState::Suspended {
+                    self.suspended_until = Some(Timestamp(0));
+                }
             }
             EntryKind::Interrupted => self.state = WorkerState::Interrupted,
             EntryKind::Resumed => self.revive(),

@@ -117,6 +117,17 @@ pub struct Status {
     pub loads: RegionSet,
     /// The promise for which the worker is suspended, where it is one.
     pub awaited: Option<Index>,
+    /// The last wish that an invocation come to an end.
+    pub cancel: Option<CancelRequest>,
+}
+
+/// A wish that a running invocation come to an end.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CancelRequest {
+    /// The index of its entry.
+    pub requested: Index,
+    /// The idempotency key of the invocation.
+    pub key: String,
 }
 
 /// A worker's call that asked for an update.
@@ -266,6 +277,14 @@ impl Status {
     #[must_use]
     pub fn current(&self) -> Option<&CurrentInvocation> {
         self.execution.current.as_ref()
+    }
+
+    /// The entry that asks for the end of the invocation that is being executed, if there is one.
+    #[must_use]
+    pub fn cancel_requested(&self) -> Option<Index> {
+        let (current, cancel) = (self.current()?, self.cancel.as_ref()?);
+        let is_meant = cancel.key == current.key && current.started < cancel.requested;
+        is_meant.then_some(cancel.requested)
     }
 
     /// The worker that wrote the entry at `index` before it was copied here; `None` for an entry of

@@ -350,5 +350,6 @@ fn update_samples() -> Vec<EntryKind> {
             requester: Caller { worker: parent(), position: Position { returns: 2, entries: 10 } },
         },
         EntryKind::Awaiting { promise: Index(12) },
+        EntryKind::CancelRequested { key: "key".to_owned() },
     ]
 }

@@ -23,7 +23,7 @@ use crate::values::{BytesAs, Json};
 const MAX_SHOWN_BYTES: usize = 4_096;
 
 /// Every `type` that an entry can have, as [`EntryKind::name`] spells them.
-pub(in crate::http) const ENTRY_TYPES: [&str; 37] = [
+pub(in crate::http) const ENTRY_TYPES: [&str; 38] = [
     "create",
     "invocation-started",
     "invocation-completed",
@@ -61,6 +61,7 @@ pub(in crate::http) const ENTRY_TYPES: [&str; 37] = [
     "promise-completed-by",
     "update-requested-by",
     "awaiting",
+    "cancel-requested",
 ];
 
 /// A line that a guest printed, as followers of its log get it.
@@ -269,6 +270,7 @@ fn life_json(kind: &EntryKind) -> Value {
         }),
         EntryKind::Suspended { until } => json!({ "until": until.map(format_instant) }),
         EntryKind::Awaiting { promise } => json!({ "promise": promise.get() }),
+        EntryKind::CancelRequested { key } => json!({ "idempotencyKey": key }),
         EntryKind::Exited { code } => json!({ "code": code }),
         EntryKind::Stalled { entry, recorded, asked } => {
             json!({ "entry": entry.get(), "recorded": recorded, "asked": asked })

@@ -238,9 +238,13 @@ fn a_snapshot_whose_update_is_not_done_is_no_base() {
 
 #[test]
 fn saving_and_loading_reach_nobody_else() {
-    for conduct in [Conduct::Saving, Conduct::Loading, Conduct::Reloading] {
-        let refused: [fn(&mut Bench) -> bool; 4] = [
+    for conduct in [Conduct::Saving, Conduct::Reading, Conduct::Loading, Conduct::Reloading] {
+        let refused: [fn(&mut Bench) -> bool; 5] = [
             |bench| !bench.call(Category::WriteRemote, b"", b"").is_live(),
+            |bench| {
+                let now = bench.now();
+                bench.journal.enter_once(&call(Category::WriteRemote, b""), now).is_err()
+            },
             |bench| {
                 let now = bench.now();
                 let write = call(Category::WriteRemote, b"");
@@ -262,6 +266,18 @@ fn saving_and_loading_reach_nobody_else() {
             assert_eq!(bench.names(), ["1 create"]);
         }
     }
+}
+
+#[test]
+fn a_reader_looks_at_what_is_outside_and_leaves_no_trace() {
+    let mut bench = Bench::started();
+    let entries = bench.names();
+    bench.journal.conduct(Conduct::Reading);
+    for category in [Category::ReadLocal, Category::ReadRemote] {
+        assert!(bench.call(category, b"", b"").is_live(), "{category:?}");
+    }
+    assert!(!bench.call(Category::WriteLocal, b"", b"").is_live());
+    assert_eq!(bench.names(), entries);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use everlog_store::{Digest, KeyRange, LogRecord, Order, Space, Store, StoreError
 use uuid::Uuid;
 
 use crate::blob_names::named_by;
-use crate::component::ComponentRecord;
+use crate::component::{ComponentRecord, ComponentSettings};
 use crate::error::WorkerError;
 use crate::keyvalue::{Bucket, Record, StoredValue, record_range};
 use crate::records::parse_wake_key;
@@ -129,6 +129,12 @@ pub async fn worker_belongings(
         if is_needed(&name, &record, there.as_ref())? {
             let digests = record.versions.iter().map(|version| version.digest);
             parts.blobs.extend(digests.map(Digest::from_bytes));
+            for version in 0..=record.newest() {
+                let key = ComponentSettings::key(record.uuid(), version);
+                if source.get(spaces::DEPLOYMENTS, &key).await?.is_some() {
+                    parts.shared.push((spaces::DEPLOYMENTS, key));
+                }
+            }
             parts.shared.push((spaces::COMPONENTS, name.into_bytes()));
         }
     }

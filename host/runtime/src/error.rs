@@ -60,6 +60,12 @@ pub enum ComponentError {
         /// What is missing.
         detail: String,
     },
+    /// What was said of the component does not fit it.
+    #[error("the component can't be deployed like this: {detail}")]
+    InvalidSetting {
+        /// What is wrong.
+        detail: String,
+    },
     /// The stored binary can't be used.
     #[error("component {name} can't be used: {detail}; deploy it again")]
     Unusable {
@@ -362,6 +368,14 @@ pub enum InvokeError {
         /// The worker.
         worker: String,
         /// The divergence report.
+        message: String,
+    },
+    /// A read-only function failed, beside a worker that has nothing to do with it.
+    #[error("{function} failed as a reader: {message}")]
+    ReadFailed {
+        /// The function.
+        function: String,
+        /// The guest's trap, or what it must not do.
         message: String,
     },
     /// The key was used for another call.

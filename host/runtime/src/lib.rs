@@ -42,7 +42,7 @@ pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_nam
 pub use calls::CallSummary;
 pub use calls::clients::{ClientError, ClientWit, client_wit};
 pub use cluster::{Membership, PeerFailure, Peers, Place};
-pub use component::{ComponentVersion, Deployed};
+pub use component::{ComponentSettings, ComponentVersion, Deployed};
 pub use config::RuntimeConfig;
 pub use entropy::uuid as random_uuid;
 pub use error::{ComponentError, InvokeError, RuntimeError, WorkerError};

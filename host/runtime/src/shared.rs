@@ -19,7 +19,7 @@ use crate::network::HttpClient;
 use crate::state_store::StateStores;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
-use crate::worker::{Registry, Timers, WorkerId};
+use crate::worker::{Readers, Registry, Timers, WorkerId};
 
 /// Arguments and results above this size, in bytes, go to a blob beside the log. Part of the log's format: replay
 /// compares results as they are recorded, so it never changes.
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     /// Workers that wait outside of memory for the answers of others.
     pub(crate) absent_callers: AbsentCallers,
+    /// The instances of functions that read beside their workers.
+    pub(crate) readers: Readers,
     pub(crate) counters: Arc<Counters>,
     /// The nodes that share the store, if it is shared.
     pub(crate) membership: Option<Membership>,

@@ -19,3 +19,5 @@ pub(crate) const OBJECTS: Space = Space::new(7);
 /// When the value ends (big-endian nanoseconds), then the key of its record in [`KEY_VALUES`] → nothing: which values
 /// of state stores are to be removed, and when.
 pub(crate) const ENDS: Space = Space::new(8);
+/// Component UUID, then version (8 bytes, big-endian) → what its deployer said of it.
+pub(crate) const DEPLOYMENTS: Space = Space::new(10);

@@ -58,6 +58,7 @@ mod oplogs_move_to_another_server;
 mod pending_updates_survive;
 mod promise_completion_wakes_its_worker;
 mod promise_is_completed_once;
+mod readers_do_not_wait;
 mod redis_is_as_good_as_it_keeps;
 mod redis_restarts_lose_nothing;
 mod replay_equals_the_first_run;

@@ -117,7 +117,7 @@ impl Journal {
         // The outcome of a begin that is recorded is recorded too, or the write would look open for
         // ever.
         let recorded = self.persistence_level() != PersistenceLevel::PersistNothing;
-        if self.is_saving() {
+        if self.is_apart() {
             return Ok(Entered::Live(Ticket { recording: None, gate: false }));
         }
         if !recorded && call.begin.is_none() {
@@ -141,6 +141,9 @@ impl Journal {
     /// A [`Divergence`] where another call is recorded at this point.
     pub fn enter_once(&mut self, call: &Call<'_>, now: Timestamp) -> Result<Entered, Divergence> {
         self.check()?;
+        self.check_reach(call.category, || {
+            describe_asked(call, fingerprint(call.function, call.request))
+        })?;
         let entered = if self.persistence_level() == PersistenceLevel::PersistNothing {
             self.enter_unrecorded(call, now)?
         } else {

@@ -1,4 +1,4 @@
-//! What a guest may do while it saves itself or loads what it saved.
+//! What a guest may do while it saves itself, loads what it saved, or only reads.
 //!
 //! A save is thrown away together with the instance that made it, whether the update succeeds or
 //! not, so nothing of it is recorded. A load is part of the history of the new version and runs
@@ -6,6 +6,10 @@
 //! [`EntryKind::SnapshotLoaded`] and answered from there. Neither may reach beyond the worker: a
 //! save that fails must leave no trace, and a load is not part of any invocation that could answer
 //! for what it did.
+//!
+//! A read-only function that does not wait for its turn runs on an instance of its own, made from
+//! the history up to the last invocation that has ended; nothing of it is recorded, and it may look
+//! at what is outside but change nothing.
 
 use super::divergence::describe;
 use super::{Divergence, Journal};
@@ -21,6 +25,8 @@ pub enum Conduct {
     Invoked,
     /// It saves itself. Nothing is recorded.
     Saving,
+    /// It runs a read-only function beside the worker. Nothing is recorded.
+    Reading,
     /// It loads for the first time. What it learns is recorded.
     Loading,
     /// It loads again, and must do what it did the first time.
@@ -40,8 +46,9 @@ impl Journal {
         self.append(EntryKind::SnapshotLoaded { version, data }, now)
     }
 
-    pub(super) fn is_saving(&self) -> bool {
-        self.conduct == Conduct::Saving
+    /// Whether what the guest does is no part of the history.
+    pub(super) fn is_apart(&self) -> bool {
+        matches!(self.conduct, Conduct::Saving | Conduct::Reading)
     }
 
     /// Refuses what reaches beyond the worker where a snapshot is made or loaded, and in a check,
@@ -51,10 +58,14 @@ impl Journal {
         category: Category,
         asked: impl FnOnce() -> String,
     ) -> Result<(), Divergence> {
-        if self.conduct == Conduct::Invoked || !category.is_remote() {
-            return Ok(());
-        }
-        Err(self.refuse(asked()))
+        let allowed = match self.conduct {
+            Conduct::Invoked => true,
+            Conduct::Reading => {
+                matches!(category, Category::ReadLocal | Category::ReadRemote)
+            }
+            Conduct::Saving | Conduct::Loading | Conduct::Reloading => !category.is_remote(),
+        };
+        if allowed { Ok(()) } else { Err(self.refuse(asked())) }
     }
 
     /// Refuses to steer the execution where a snapshot is made; where one is loaded, modes and
@@ -64,7 +75,7 @@ impl Journal {
         match self.conduct {
             Conduct::Invoked => Ok(()),
             Conduct::Loading | Conduct::Reloading if !region => Ok(()),
-            Conduct::Saving | Conduct::Loading | Conduct::Reloading => {
+            Conduct::Saving | Conduct::Reading | Conduct::Loading | Conduct::Reloading => {
                 Err(self.refuse(describe(kind)))
             }
         }
@@ -77,7 +88,9 @@ impl Journal {
     ) -> Result<(), Divergence> {
         match self.conduct {
             Conduct::Invoked => Ok(()),
-            Conduct::Saving | Conduct::Loading | Conduct::Reloading => Err(self.refuse(asked())),
+            Conduct::Saving | Conduct::Reading | Conduct::Loading | Conduct::Reloading => {
+                Err(self.refuse(asked()))
+            }
         }
     }
 
@@ -96,9 +109,13 @@ impl Journal {
 
     fn refuse(&mut self, asked: String) -> Divergence {
         let index = self.last_index().next();
-        let recorded = "nothing that reaches beyond the worker, or steers its execution, while a \
-                        snapshot is saved or loaded"
-            .to_owned();
-        self.stop(Divergence { index, recorded, asked })
+        let recorded = match self.conduct {
+            Conduct::Reading => "nothing but reading, in a read-only function",
+            _ => {
+                "nothing that reaches beyond the worker, or steers its execution, while a snapshot \
+                 is saved or loaded"
+            }
+        };
+        self.stop(Divergence { index, recorded: recorded.to_owned(), asked })
     }
 }

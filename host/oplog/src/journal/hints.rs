@@ -96,9 +96,7 @@ impl Journal {
         let Line { stream, level, context, message } = line;
         let kind =
             EntryKind::Log { stream, level, context: context.map(cut), message: cut(message) };
-        if self.check().is_err()
-            || self.is_saving()
-            || self.lines.is_old(&kind, self.is_replaying())
+        if self.check().is_err() || self.is_apart() || self.lines.is_old(&kind, self.is_replaying())
         {
             return false;
         }

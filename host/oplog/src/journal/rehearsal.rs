@@ -67,6 +67,12 @@ impl Journal {
         self.rehearsal.is_some_and(Rehearsal::halts) && self.has_fitted()
     }
 
+    /// Where the next recorded entry is, while there is one.
+    #[must_use]
+    pub fn next_index(&self) -> Option<Index> {
+        self.ahead().map(|(index, _)| index)
+    }
+
     /// The next recorded entry, for a report on a guest that does not get there.
     #[must_use]
     pub fn expected(&self) -> Option<(Index, String)> {

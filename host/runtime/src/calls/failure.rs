@@ -54,6 +54,7 @@ pub(super) fn sorted(error: InvokeError) -> Result<CallFailure, Obstacle> {
         | InvokeError::Exited { .. }
         | InvokeError::PreviousFailed { .. }
         | InvokeError::Failed { .. }
+        | InvokeError::ReadFailed { .. }
         | InvokeError::Stalled { .. }
         | InvokeError::KeyReused { .. }
         | InvokeError::NotCancellable { .. } => Ok(CallFailure::Failed(told)),

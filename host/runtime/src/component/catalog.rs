@@ -11,7 +11,7 @@ use wasmtime::component::Linker;
 
 use super::code_cache::CodeCache;
 use super::record::{ComponentRecord, VersionRecord};
-use super::{ComponentVersion, deploy};
+use super::{ComponentSettings, ComponentVersion, deploy};
 use crate::calls::clients;
 use crate::error::ComponentError;
 use crate::wasi::WorkerState;
@@ -227,11 +227,12 @@ impl Catalog {
         self.fetch(&version.name, &digest).await
     }
 
-    /// Creates version 0 or the next one; the same bytes as the newest version change nothing.
+    /// Creates version 0 or the next one; the same bytes as the newest version, with the same settings, change nothing.
     pub(crate) async fn deploy(
         &self,
         name: &str,
         wasm: Vec<u8>,
+        settings: &ComponentSettings,
     ) -> Result<Deployed, ComponentError> {
         check_name(name)?;
         if wasm.len() > self.max_bytes {
@@ -247,6 +248,7 @@ impl Catalog {
         if let Some(record) = &before
             && record.versions.last().is_some_and(|newest| newest.digest == *digest.as_bytes())
             && let Ok(version) = self.newest(name)
+            && settings.resolved(version.exports())? == version.settings
         {
             return Ok(Deployed { version, created: false });
         }
@@ -259,10 +261,12 @@ impl Catalog {
             size: wasm.len() as u64,
             created_at: clock::now(),
         });
-        let version = self.compile(name, &record, record.newest(), &wasm)?;
+        let mut version = self.compile(name, &record, record.newest(), &wasm)?;
+        version.settings = settings.resolved(version.exports())?;
         self.check_clients(&version)?;
         self.store.put_blob(wasm).await?;
-        self.save(name, before.as_ref(), &record).await?;
+        self.save(name, before.as_ref(), &record, &version.settings).await?;
+        let version = Arc::new(version);
         self.write().insert(name.to_owned(), record, Ok(Arc::clone(&version)));
         Ok(Deployed { version, created: true })
     }
@@ -275,9 +279,17 @@ impl Catalog {
     /// Forgets a component. Its workers are the caller's business.
     pub(crate) async fn delete(&self, name: &str) -> Result<(), ComponentError> {
         let _writing = self.writing.lock().await;
-        let change = Change::Delete { space: spaces::COMPONENTS, key: name.as_bytes().to_vec() };
-        everlog_store::commit(&*self.store, Batch { changes: vec![change], ..Batch::default() })
-            .await?;
+        let known = self.read().by_name.get(name).map(|entry| entry.record.clone());
+        let component = Change::Delete { space: spaces::COMPONENTS, key: name.as_bytes().to_vec() };
+        let settings = known.iter().flat_map(|record| {
+            let key = |version| ComponentSettings::key(record.uuid(), version);
+            (0..=record.newest()).map(move |version| Change::Delete {
+                space: spaces::DEPLOYMENTS,
+                key: key(version),
+            })
+        });
+        let changes = std::iter::once(component).chain(settings).collect();
+        everlog_store::commit(&*self.store, Batch { changes, ..Batch::default() }).await?;
         self.write().remove(name);
         Ok(())
     }
@@ -288,6 +300,7 @@ impl Catalog {
         name: &str,
         before: Option<&ComponentRecord>,
         record: &ComponentRecord,
+        settings: &ComponentSettings,
     ) -> Result<(), ComponentError> {
         let expectation = Expectation {
             space: spaces::COMPONENTS,
@@ -301,7 +314,8 @@ impl Catalog {
         };
         // A store of its own has no other writer.
         let expectations = self.store.cluster().map(|_| expectation).into_iter().collect();
-        let changes = vec![change];
+        let said = settings.put(record.uuid(), record.newest());
+        let changes = std::iter::once(change).chain(said).collect();
         let batch = Batch { expectations, changes, ..Batch::default() };
         match everlog_store::commit(&*self.store, batch).await {
             Err(StoreError::Unexpected { .. }) => {
@@ -324,7 +338,12 @@ impl Catalog {
             newest: record.newest(),
         })?;
         let wasm = self.fetch(name, &Digest::from_bytes(stored.digest)).await?;
-        self.compile(name, record, version, &wasm)
+        let mut loaded = self.compile(name, record, version, &wasm)?;
+        let key = ComponentSettings::key(record.uuid(), version);
+        if let Some(said) = self.store.get(spaces::DEPLOYMENTS, &key).await? {
+            loaded.settings = ComponentSettings::decode(name, &said)?;
+        }
+        Ok(Arc::new(loaded))
     }
 
     async fn fetch(&self, name: &str, digest: &Digest) -> Result<Vec<u8>, ComponentError> {
@@ -343,14 +362,14 @@ impl Catalog {
         record: &ComponentRecord,
         version: u64,
         wasm: &[u8],
-    ) -> Result<Arc<ComponentVersion>, ComponentError> {
+    ) -> Result<ComponentVersion, ComponentError> {
         let stored = &record.versions[usize::try_from(version).unwrap_or(usize::MAX)];
         let digest = Digest::from_bytes(stored.digest).to_string();
         let compiled =
             tokio::task::block_in_place(|| self.cache.component(&self.engine, &digest, wasm))
                 .map_err(|error| ComponentError::NotAComponent { detail: format!("{error:#}") })?;
         let linked = deploy::link(&self.engine, &self.linker, &compiled)?;
-        Ok(Arc::new(ComponentVersion {
+        Ok(ComponentVersion {
             name: name.to_owned(),
             id: record.uuid(),
             version,
@@ -360,7 +379,8 @@ impl Catalog {
             imports: linked.imports,
             exports: linked.exports,
             pre: linked.pre,
-        }))
+            settings: ComponentSettings::default(),
+        })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {

@@ -5,6 +5,7 @@ mod code_cache;
 mod deploy;
 mod engine;
 mod record;
+mod settings;
 mod version;
 
 pub(crate) use catalog::Catalog;
@@ -13,4 +14,5 @@ pub(crate) use engine::{FUEL_BETWEEN_YIELDS, engine};
 pub(crate) use record::ComponentRecord;
 #[cfg(test)]
 pub(crate) use record::VersionRecord;
+pub use settings::ComponentSettings;
 pub use version::ComponentVersion;

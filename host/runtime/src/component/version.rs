@@ -4,6 +4,7 @@ use everlog_oplog::Timestamp;
 use uuid::Uuid;
 use wasmtime::component::InstancePre;
 
+use super::ComponentSettings;
 use crate::exports::Exports;
 use crate::wasi::WorkerState;
 
@@ -23,11 +24,19 @@ pub struct ComponentVersion {
     pub created_at: Timestamp,
     /// The interfaces it imports, with their versions.
     pub imports: Vec<String>,
+    /// What its deployer said of it.
+    pub settings: ComponentSettings,
     pub(crate) exports: Exports,
     pub(crate) pre: InstancePre<WorkerState>,
 }
 
 impl ComponentVersion {
+    /// Whether the function of this full name only reads.
+    #[must_use]
+    pub fn is_read_only(&self, function: &str) -> bool {
+        self.settings.read_only.iter().any(|known| known == function)
+    }
+
     /// The functions that callers can invoke.
     #[must_use]
     pub fn exports(&self) -> &Exports {

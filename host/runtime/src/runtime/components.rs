@@ -6,18 +6,24 @@ use everlog_store::{KeyRange, Order};
 use uuid::Uuid;
 
 use super::Runtime;
-use crate::component::{ComponentVersion, Deployed};
+use crate::component::{ComponentSettings, ComponentVersion, Deployed};
 use crate::error::{ComponentError, WorkerError};
 use crate::spaces;
 use crate::worker::WorkerId;
 
 impl Runtime {
-    /// Creates version 0 of a component, or its next version; the bytes of the newest version change nothing.
+    /// Creates version 0 of a component, or its next version; the bytes of the newest version, with the same settings,
+    /// change nothing.
     ///
     /// # Errors
     /// [`ComponentError`] says what is wrong with the name or the bytes; nothing has changed then.
-    pub async fn deploy(&self, name: &str, wasm: Vec<u8>) -> Result<Deployed, ComponentError> {
-        let deployed = self.shared.catalog.deploy(name, wasm).await?;
+    pub async fn deploy(
+        &self,
+        name: &str,
+        wasm: Vec<u8>,
+        settings: &ComponentSettings,
+    ) -> Result<Deployed, ComponentError> {
+        let deployed = self.shared.catalog.deploy(name, wasm, settings).await?;
         if deployed.created {
             self.shared.announce_component(name).await;
         }

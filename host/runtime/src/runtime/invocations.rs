@@ -194,8 +194,8 @@ pub(crate) fn prepare(invocation: Invocation) -> Result<Call, InvokeError> {
         Target::Http(_) => fingerprint(&function, &encoded(&HttpRequest::identity(&args))?),
         _ => fingerprint(&function, &request),
     };
-    let version = version.version;
-    Ok(Call { key, keyed, function, version, target, args, request, fingerprint, trace })
+    let (reads, version) = (version.is_read_only(&function), version.version);
+    Ok(Call { key, keyed, function, version, target, args, request, fingerprint, trace, reads })
 }
 
 fn encoded(args: &[Value]) -> Result<Vec<u8>, InvokeError> {

@@ -37,7 +37,7 @@ use crate::shared::Shared;
 use crate::state_store::{StateStores, run_sweeper};
 use crate::statistics::{Counters, Statistics};
 use crate::wasi::{self, HostMemory};
-use crate::worker::{Registry, Timers, run_timers};
+use crate::worker::{Readers, Registry, Timers, run_timers};
 
 /// How often idle workers are looked for, as a share of the time after which they leave.
 const SWEEPS_PER_IDLE: u32 = 4;
@@ -94,6 +94,7 @@ impl Runtime {
             registry: Registry::default(),
             timers: Timers::default(),
             absent_callers: AbsentCallers::default(),
+            readers: Readers::default(),
             counters: Arc::new(Counters::default()),
             files: Arc::new(files),
             host_memory: Arc::new(HostMemory::new(config.host_memory_bytes)),

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use everlog_oplog::{Index, Status, Timestamp};
 
 use super::message::{Call, Outcome, Reply, answer};
+use crate::clock;
 use crate::error::InvokeError;
 
 /// An invocation that waits for its turn.
@@ -25,6 +26,8 @@ pub(crate) struct Current {
     pub(crate) keyed: bool,
     /// All who sent this key.
     pub(crate) callers: Vec<Reply<Outcome>>,
+    /// When it began in this life.
+    pub(crate) begun_at: Timestamp,
 }
 
 /// Where a key stands that was not found among the ended invocations.
@@ -159,12 +162,14 @@ impl Desk {
         keyed: bool,
         caller: Option<Reply<Outcome>>,
     ) {
-        let mut callers = match &mut self.current {
-            Some(current) if current.key == key => std::mem::take(&mut current.callers),
-            _ => self.joined.remove(&key).unwrap_or_default(),
+        let (mut callers, begun_at) = match &mut self.current {
+            Some(current) if current.key == key => {
+                (std::mem::take(&mut current.callers), current.begun_at)
+            }
+            _ => (self.joined.remove(&key).unwrap_or_default(), clock::now()),
         };
         callers.extend(caller);
-        self.current = Some(Current { key, fingerprint, keyed, callers });
+        self.current = Some(Current { key, fingerprint, keyed, callers, begun_at });
     }
 
     /// Takes a call that waits in memory out of the queue, for the log to keep it; returns its caller.
@@ -176,6 +181,26 @@ impl Desk {
             Waiting::Direct { reply, .. } => Some(reply),
             Waiting::Accepted { .. } | Waiting::Update => None,
         }
+    }
+
+    /// Takes those calls out of the queue that only read and that nobody has joined.
+    pub(crate) fn take_readers(&mut self) -> Vec<(Box<Call>, Reply<Outcome>)> {
+        let joined = &self.joined;
+        let is_reader = |waiting: &Waiting| match waiting {
+            Waiting::Direct { call, .. } => call.reads && !joined.contains_key(&call.key),
+            Waiting::Accepted { .. } | Waiting::Update => false,
+        };
+        if !self.ready.iter().any(is_reader) {
+            return Vec::new();
+        }
+        let (readers, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.ready).into_iter().partition(is_reader);
+        self.ready = others.into();
+        let readers = readers.into_iter().filter_map(|waiting| match waiting {
+            Waiting::Direct { call, reply } => Some((call, reply)),
+            Waiting::Accepted { .. } | Waiting::Update => None,
+        });
+        readers.collect()
     }
 
     /// Takes an accepted invocation out of the queue.

@@ -123,6 +123,7 @@ impl Watch<'_> {
                 }
                 () = &mut commit => {
                     recorder.flush();
+                    front.release_readers(recorder);
                     if let Some(end) = front.look_after_trial(recorder, &mut patience) {
                         return Attended::Ended(end);
                     }

@@ -90,6 +90,8 @@ pub(crate) struct Call {
     pub(crate) request: Vec<u8>,
     pub(crate) fingerprint: u64,
     pub(crate) trace: Option<TraceContext>,
+    /// The function was declared as read-only, so it need not wait for its turn.
+    pub(crate) reads: bool,
 }
 
 /// A message to a worker's task.

@@ -1,6 +1,7 @@
 //! A worker's life: one task that owns its store, fed by a mailbox.
 
 mod ask;
+mod beside;
 mod controls;
 mod copies;
 mod desk;
@@ -15,6 +16,7 @@ mod load;
 mod message;
 mod metadata;
 mod promises;
+mod reading;
 mod registry;
 mod revert;
 mod steps;
@@ -33,6 +35,7 @@ pub use message::{
 pub use metadata::WorkerMetadata;
 pub use promises::MAX_PROMISE_BYTES;
 pub(crate) use promises::{check_size, not_found};
+pub(crate) use reading::Readers;
 pub(crate) use registry::{Registry, SendError};
 pub(crate) use timers::{Timers, run as run_timers};
 pub use update::{Fit, Versions};

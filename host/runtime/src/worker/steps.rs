@@ -142,8 +142,9 @@ impl Task {
         call: Call,
         reply: Reply<Outcome>,
     ) -> Flow {
-        let Call { key, keyed, function, version, target, args, request, fingerprint, trace } =
-            call;
+        let Call {
+            key, keyed, function, version, target, args, request, fingerprint, trace, ..
+        } = call;
         let request = match self.front.payload(request).await {
             Ok(request) => request,
             Err(error) => {

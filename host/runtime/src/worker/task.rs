@@ -230,6 +230,9 @@ impl Task {
     }
 
     async fn wait(&mut self, until: Option<Timestamp>) -> Flow {
+        if let Some(recorder) = self.recorder() {
+            self.front.release_readers(&recorder);
+        }
         if until.is_some() && self.is_left_alone(until) {
             return self.leave().await;
         }

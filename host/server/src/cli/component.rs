@@ -25,6 +25,9 @@ pub(super) enum Command {
         name: String,
         /// The `.wasm` file
         file: PathBuf,
+        /// Functions that change nothing, with commas between them: they need not wait for their turn
+        #[arg(long, value_delimiter = ',', value_name = "FUNCTIONS")]
+        read_only: Vec<String>,
     },
     /// List components
     List,
@@ -60,7 +63,9 @@ pub(super) enum Command {
 /// If the server refuses or cannot be reached, or the file cannot be read.
 pub(super) async fn run(command: Command, client: &Client, output: &Output) -> anyhow::Result<()> {
     match command {
-        Command::Add { name, file } => add(client, output, &name, &file).await,
+        Command::Add { name, file, read_only } => {
+            add(client, output, &name, &file, &read_only).await
+        }
         Command::List => {
             let answer = client.json(client.request(Method::GET, &["v1", "components"])?).await?;
             Ok(output.list(&answer, "components", components_text)?)
@@ -86,9 +91,18 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
     }
 }
 
-async fn add(client: &Client, output: &Output, name: &str, file: &Path) -> anyhow::Result<()> {
+async fn add(
+    client: &Client,
+    output: &Output,
+    name: &str,
+    file: &Path,
+    read_only: &[String],
+) -> anyhow::Result<()> {
     let bytes = read_component(file)?;
-    let request = client.request(Method::PUT, &["v1", "components", name])?;
+    let mut request = client.request(Method::PUT, &["v1", "components", name])?;
+    if !read_only.is_empty() {
+        request = request.query(&[("read-only", read_only.join(","))]);
+    }
     let bar = upload_bar(bytes.len() as u64);
     let request = request
         .header(CONTENT_TYPE, "application/wasm")

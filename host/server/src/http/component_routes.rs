@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use everlog_runtime::ComponentSettings;
 use serde::Serialize;
 
 use super::app::App;
@@ -21,18 +22,25 @@ struct ComponentList<'a> {
     components: Vec<ComponentJson<'a>>,
 }
 
-/// `PUT /v1/components/{component}`: 201 for a new version, 200 for the newest one once more.
+/// `PUT /v1/components/{component}?read-only=`: 201 for a new version, 200 for the newest one once more.
 pub(super) async fn put(
     State(app): State<Arc<App>>,
     PathOf(name): PathOf<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    Parameters::of(&parts.uri, &[])?;
+    let read_only = Parameters::of(&parts.uri, &["read-only"])?.one("read-only")?.map(names);
+    let settings = ComponentSettings { read_only: read_only.unwrap_or_default() };
     let bytes = read_body(body, app.max_component_bytes).await.map_err(as_bad_upload)?;
-    let deployed = app.runtime.deploy(&name, bytes.into()).await?;
+    let deployed = app.runtime.deploy(&name, bytes.into(), &settings).await?;
     let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(ComponentJson::of(&deployed.version))).into_response())
+}
+
+/// Names with commas between them.
+fn names(list: &str) -> Vec<String> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// A component over the limit is one of the many things that an upload must not be, all 400.

@@ -34,6 +34,7 @@ impl From<ComponentError> for Problem {
             | ComponentError::CoreModule
             | ComponentError::TooLarge { .. }
             | ComponentError::UnsatisfiedImport { .. } => Code::InvalidComponent,
+            ComponentError::InvalidSetting { .. } => Code::InvalidRequest,
             ComponentError::Unusable { .. } => Code::ComponentUnusable,
             ComponentError::DeployedElsewhere { .. } => Code::Unavailable,
             ComponentError::HasWorkers { .. } => Code::ComponentHasWorkers,
@@ -81,6 +82,7 @@ impl From<InvokeError> for Problem {
             InvokeError::Failed { message, index } => {
                 return Self::new(Code::InvocationFailed, message).oplog_index(index.get());
             }
+            InvokeError::ReadFailed { .. } => Code::InvocationFailed,
             InvokeError::Interrupted { .. } => Code::WorkerInterrupted,
             InvokeError::Deleted { .. } => Code::WorkerDeleted,
             InvokeError::Reverted { .. } => Code::InvocationReverted,

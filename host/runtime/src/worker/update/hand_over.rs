@@ -312,7 +312,7 @@ impl Task {
 }
 
 /// A version that does not load what it, or one before it, has loaded.
-pub(super) fn unfit(recorder: &Recorder, base: Index, problem: &str) -> End {
+pub(in crate::worker) fn unfit(recorder: &Recorder, base: Index, problem: &str) -> End {
     let divergence = Divergence {
         index: base,
         recorded: "a snapshot that was loaded".to_owned(),

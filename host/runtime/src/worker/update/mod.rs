@@ -20,6 +20,7 @@ use everlog_oplog::{Status, UpdateMode, WorkerState as Life};
 
 pub use check::Fit;
 pub(crate) use check::check;
+pub(in crate::worker) use hand_over::unfit;
 pub(crate) use patience::Patience;
 pub(in crate::worker) use request::is_safe_to_cut_off;
 pub(crate) use request::{UpdateRequest, record_request};

@@ -17,8 +17,8 @@ use clap::Args;
 use everlog_runtime::exports::Target;
 use everlog_runtime::value::Value;
 use everlog_runtime::{
-    ComponentVersion, Invocation, InvocationResult, InvokeError, Runtime, WorkerError, WorkerId,
-    WorkerSettings, WorkerState,
+    ComponentSettings, ComponentVersion, Invocation, InvocationResult, InvokeError, Runtime,
+    WorkerError, WorkerId, WorkerSettings, WorkerState,
 };
 use sha2::{Digest, Sha256};
 
@@ -101,7 +101,11 @@ async fn run_in(
 ) -> anyhow::Result<Ending> {
     let file = arguments.file.display().to_string();
     let component = format!("run-{}", hex(&Sha256::digest(&wasm)));
-    let version = runtime.deploy(&component, wasm).await.with_context(|| file.clone())?.version;
+    let version = runtime
+        .deploy(&component, wasm, &ComponentSettings::default())
+        .await
+        .with_context(|| file.clone())?
+        .version;
     let target = version.exports().resolve(ENTRY_POINT).map_err(|_| {
         anyhow!(
             "{file} is not a command: it exports no wasi:cli/run. Deploy it to a server instead"

@@ -19,6 +19,9 @@ pub(in crate::http) struct ComponentJson<'a> {
     created_at: String,
     exports: Vec<ExportJson>,
     imports: &'a [String],
+    /// Functions that need not wait for their turn.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    read_only: &'a [String],
 }
 
 /// A function that a component exports, its types in WIT.
@@ -46,6 +49,7 @@ impl<'a> ComponentJson<'a> {
             created_at: format_instant(version.created_at),
             exports: version.exports().signatures().into_iter().map(ExportJson::of).collect(),
             imports: &version.imports,
+            read_only: &version.settings.read_only,
         }
     }
 }

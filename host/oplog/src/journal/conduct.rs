@@ -71,6 +71,9 @@ impl Journal {
     /// Refuses to steer the execution where a snapshot is made; where one is loaded, modes and
     /// promises are the guest's business, regions and jumps are not.
     pub(super) fn check_steering(&mut self, kind: &EntryKind) -> Result<(), Divergence> {
+        if self.acting.is_some() {
+            return Err(self.refuse_in_action(describe(kind)));
+        }
         let region = matches!(kind, EntryKind::AtomicBegin | EntryKind::AtomicEnd { .. });
         match self.conduct {
             Conduct::Invoked => Ok(()),
@@ -86,6 +89,9 @@ impl Journal {
         &mut self,
         asked: impl FnOnce() -> String,
     ) -> Result<(), Divergence> {
+        if self.acting.is_some() {
+            return Err(self.refuse_in_action(asked()));
+        }
         match self.conduct {
             Conduct::Invoked => Ok(()),
             Conduct::Saving | Conduct::Reading | Conduct::Loading | Conduct::Reloading => {
@@ -105,6 +111,13 @@ impl Journal {
             recorded: "the end of the snapshot's load".to_owned(),
             asked: "more than it did when it loaded first".to_owned(),
         }))
+    }
+
+    /// The host functions refuse it before; this is the last line.
+    fn refuse_in_action(&mut self, asked: String) -> Divergence {
+        let index = self.last_index().next();
+        let recorded = "nothing, since an action is under way".to_owned();
+        self.stop(Divergence { index, recorded, asked })
     }
 
     fn refuse(&mut self, asked: String) -> Divergence {

@@ -125,7 +125,9 @@ impl Cursor {
             EntryKind::Log { .. } if deleted.retried.contains(index) => {
                 passing.lines.abandoned(&entry.kind);
             }
-            EntryKind::Log { .. } if !deleted.contains(index) => passing.lines.recorded(),
+            EntryKind::Log { .. } if !deleted.contains(index) => {
+                passing.lines.recorded(&entry.kind)
+            }
             EntryKind::Accepted { key, function, request, fingerprint, due: _, trace } => {
                 let invocation = NewInvocation { key, function, request, fingerprint, trace };
                 passing.requests.insert(index, invocation);

@@ -9,7 +9,7 @@
 //!   does between two entries is the same each time.
 //! - An atomic region that runs again prints again, but perhaps something else, since its calls are
 //!   made again. There a line is old if the abandoned attempts recorded the same text, in the same
-//!   order.
+//!   order. The same holds for an action.
 
 use std::collections::VecDeque;
 
@@ -26,31 +26,36 @@ const ABANDONED_MAX: usize = 4096;
 pub(super) struct Lines {
     /// Lines recorded since the last replayed entry.
     recorded: u32,
-    /// Lines that abandoned attempts of the open atomic region recorded.
+    /// The last of them.
+    latest: VecDeque<u64>,
+    /// Lines that abandoned attempts of the open atomic region, or of the action, recorded.
     abandoned: VecDeque<u64>,
 }
 
 impl Lines {
     /// The cursor passed a line that is part of the history.
-    pub(super) fn recorded(&mut self) {
+    pub(super) fn recorded(&mut self, kind: &EntryKind) {
         self.recorded = self.recorded.saturating_add(1);
+        remember(&mut self.latest, kind);
+    }
+
+    /// An action begins, live. What was recorded behind this point an abandoned attempt of it said.
+    pub(super) fn action_begun(&mut self) {
+        let said = usize::try_from(std::mem::take(&mut self.recorded)).unwrap_or(usize::MAX);
+        let before = self.latest.len().saturating_sub(said);
+        self.abandoned.extend(self.latest.drain(..).skip(before));
     }
 
     /// The cursor passed a line of an abandoned attempt.
     pub(super) fn abandoned(&mut self, kind: &EntryKind) {
-        if let EntryKind::Log { stream, level, context, message } = kind {
-            if self.abandoned.len() == ABANDONED_MAX {
-                self.abandoned.pop_front();
-            }
-            let line = line_hash(*stream, *level, context.as_deref(), message);
-            self.abandoned.push_back(line);
-        }
+        remember(&mut self.abandoned, kind);
     }
 
     /// A replayed entry was met or made.
     #[inline]
     pub(super) fn entry_passed(&mut self, outside_regions: bool) {
         self.recorded = 0;
+        self.latest.clear();
         if outside_regions && !self.abandoned.is_empty() {
             self.abandoned.clear();
         }
@@ -77,6 +82,15 @@ impl Lines {
         };
         self.abandoned.drain(..=place);
         true
+    }
+}
+
+fn remember(lines: &mut VecDeque<u64>, kind: &EntryKind) {
+    if let EntryKind::Log { stream, level, context, message } = kind {
+        if lines.len() == ABANDONED_MAX {
+            lines.pop_front();
+        }
+        lines.push_back(line_hash(*stream, *level, context.as_deref(), message));
     }
 }
 

@@ -19,6 +19,7 @@
 //! 3. After a jump or a revert, after a failure and after a divergence: write the tail, drop the
 //!    journal, and recover.
 
+mod actions;
 mod calls;
 mod conduct;
 mod cursor;
@@ -85,6 +86,8 @@ pub struct Journal {
     uncertain: Option<UncertainWrite>,
     /// Why the guest runs.
     conduct: Conduct,
+    /// The name of the action that is under way; meanwhile nothing is recorded.
+    acting: Option<String>,
     /// Whether the replay is one on another version.
     rehearsal: Option<Rehearsal>,
     /// Why nothing more may be asked of this journal.
@@ -129,6 +132,7 @@ impl Journal {
             awaits: None,
             uncertain: None,
             conduct: Conduct::default(),
+            acting: None,
             rehearsal: None,
             stopped: None,
         }
@@ -183,7 +187,10 @@ impl Journal {
     /// What is recorded at this point of the execution.
     #[must_use]
     pub fn persistence_level(&self) -> PersistenceLevel {
-        self.execution().persistence
+        match self.acting {
+            Some(_) => PersistenceLevel::PersistNothing,
+            None => self.execution().persistence,
+        }
     }
 
     /// Whether remote writes may be repeated at this point of the execution.

@@ -151,7 +151,10 @@ impl Recorder {
     ) -> Result<Entered<T>, Interruption> {
         let request = encode(function, request)?;
         let call = Call { category, function, request: &request, begin };
-        match self.with(|journal, now| ask(journal, &call, now))? {
+        match self.with(|journal, now| {
+            check_begin(journal, function, begin)?;
+            Ok::<_, Interruption>(ask(journal, &call, now)?)
+        })? {
             JournalEntered::Live(ticket) => Ok(Entered::Live(ticket)),
             JournalEntered::Replayed(payload) => Ok(Entered::Replayed(decode(function, &payload)?)),
         }
@@ -177,6 +180,7 @@ impl Recorder {
         self.with(|journal, now| {
             let mut durability = journal.leave(ticket, outcome, now);
             for Told { category, function, request, begin, outcome } in others {
+                check_begin(journal, function, begin)?;
                 let call = Call { category, function, request: &request, begin };
                 match journal.enter(&call, now)? {
                     JournalEntered::Live(ticket) => {
@@ -235,6 +239,20 @@ pub(crate) struct Raw<'a>(pub(crate) &'a [u8]);
 impl Encode for Raw<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         encoder.writer().write(self.0)
+    }
+}
+
+/// What began before an action is recorded, so its outcome is too, and replay would not come to it inside of the action.
+fn check_begin(
+    journal: &Journal,
+    function: &'static str,
+    begin: Option<Index>,
+) -> Result<(), Interruption> {
+    match (begin, journal.open_action()) {
+        (Some(_), Some(action)) => {
+            Err(Interruption::InAction { function, action: action.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -38,6 +38,23 @@ pub(crate) enum Interruption {
     /// Something that another worker, or a promise, does not allow; the guest traps.
     #[error(transparent)]
     Refused(WorkerError),
+    /// What is recorded, and so can't be done inside of an action; the guest traps.
+    #[error(
+        "{function} was called inside of action {action:?}, of which only the outcome is recorded; it must be done \
+         outside of it"
+    )]
+    InAction {
+        /// The host function.
+        function: &'static str,
+        /// The name of the action.
+        action: String,
+    },
+    /// An action that is not as an action has to be; the guest traps.
+    #[error("{detail}")]
+    ActionRefused {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The host has no room for more linear memory; the execution is tried again later.
     #[error("the host's memory limit is reached: {wanted} bytes wanted, {available} available")]
     HostMemory {

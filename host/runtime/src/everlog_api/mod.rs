@@ -1,12 +1,16 @@
 //! `everlog:api`: what guests are offered beyond WASI and `golem:api`.
 
+mod actions;
+mod invocations;
 mod outcomes;
+mod places;
 mod state;
 
 use wasmtime::component::Linker;
 
 use crate::wasi::{HasWorker, WorkerState};
 
+pub(crate) use actions::OpenAction;
 pub(crate) use outcomes::outcome;
 
 pub(crate) mod bindings {
@@ -15,6 +19,8 @@ pub(crate) mod bindings {
         inline: "
             package everlog:runtime;
             world imports {
+                import everlog:api/actions@0.1.0;
+                import everlog:api/invocations@0.1.0;
                 import everlog:api/state@0.1.0;
             }
         ",
@@ -25,5 +31,8 @@ pub(crate) mod bindings {
 
 /// Links the interfaces of `everlog:api`.
 pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
-    bindings::everlog::api::state::add_to_linker::<_, HasWorker>(linker, |worker| worker)
+    use bindings::everlog::api;
+    api::actions::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
+    api::invocations::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
+    api::state::add_to_linker::<_, HasWorker>(linker, |worker| worker)
 }

@@ -2,6 +2,7 @@
 
 use bincode::Decode;
 use everlog_oplog::Payload;
+use uuid::Uuid;
 
 use crate::durable::{Reply, decode_bytes};
 use crate::golem::Outcome;
@@ -11,6 +12,12 @@ use crate::value::Value;
 /// Reads the outcome of `function`; `None` where it is of no function of `everlog:api`, or can't be read.
 pub(crate) fn outcome(function: &str, bytes: &[u8]) -> Option<Outcome> {
     match function.strip_prefix("everlog:api/")? {
+        // As the guest gave it.
+        "actions.run" => Some(Outcome::Data(Payload::Inline(bytes.to_vec()))),
+        "invocations.id" => {
+            let (high, low) = decode_bytes(bytes)?;
+            Some(Outcome::Value(Value::String(Uuid::from_u64_pair(high, low).to_string())))
+        }
         "state.get" => told(bytes, |found: Option<StoredValue>| match found {
             None => Outcome::Value(Value::Option(None)),
             Some(StoredValue::Inline(bytes)) => Outcome::Data(Payload::Inline(bytes)),

@@ -15,10 +15,12 @@ const JITTER: f64 = 0.15;
 
 impl Host for WorkerState {
     fn create_promise(&mut self) -> wasmtime::Result<PromiseId> {
+        self.outside_actions("golem:api/host.create-promise")?;
         self.make_promise()
     }
 
     async fn await_promise(&mut self, promise: PromiseId) -> wasmtime::Result<Vec<u8>> {
+        self.outside_actions("golem:api/host.await-promise")?;
         self.awaited(promise).await
     }
 
@@ -31,6 +33,7 @@ impl Host for WorkerState {
     }
 
     fn delete_promise(&mut self, promise: PromiseId) -> wasmtime::Result<()> {
+        self.outside_actions("golem:api/host.delete-promise")?;
         self.forget_promise(&promise)
     }
 
@@ -63,11 +66,13 @@ impl Host for WorkerState {
     }
 
     fn get_oplog_index(&mut self) -> wasmtime::Result<OplogIndex> {
+        self.outside_actions("golem:api/host.get-oplog-index")?;
         let marked = self.recorder.with(|journal, now| journal.mark(now));
         Ok(marked.map_err(Interruption::from)?.get())
     }
 
     async fn set_oplog_index(&mut self, index: OplogIndex) -> wasmtime::Result<()> {
+        self.outside_actions("golem:api/host.set-oplog-index")?;
         let to = Index(index);
         let jumped = self.recorder.with(|journal, now| journal.jump(to, now));
         jumped.map_err(Interruption::from)?;
@@ -84,11 +89,13 @@ impl Host for WorkerState {
     }
 
     fn mark_begin_operation(&mut self) -> wasmtime::Result<OplogIndex> {
+        self.outside_actions("golem:api/host.mark-begin-operation")?;
         let begun = self.recorder.with(|journal, now| journal.begin_atomic(now));
         Ok(begun.map_err(Interruption::from)?.get())
     }
 
     fn mark_end_operation(&mut self, begin: OplogIndex) -> wasmtime::Result<()> {
+        self.outside_actions("golem:api/host.mark-end-operation")?;
         let ended = self.recorder.with(|journal, now| journal.end_atomic(Index(begin), now));
         Ok(ended.map_err(Interruption::from)?)
     }
@@ -102,6 +109,7 @@ impl Host for WorkerState {
     }
 
     fn set_retry_policy(&mut self, policy: GuestRetryPolicy) -> wasmtime::Result<()> {
+        self.outside_actions("golem:api/host.set-retry-policy")?;
         let set = self.recorder.with(|journal, now| journal.set_retry_policy(policy.into(), now));
         set.map_err(Interruption::from)?;
         Ok(())
@@ -115,6 +123,7 @@ impl Host for WorkerState {
         &mut self,
         level: PersistenceLevel,
     ) -> wasmtime::Result<()> {
+        self.outside_actions("golem:api/host.set-oplog-persistence-level")?;
         let set =
             self.recorder.with(|journal, now| journal.set_persistence_level(level.into(), now));
         if set.map_err(Interruption::from)?.gate {
@@ -128,6 +137,7 @@ impl Host for WorkerState {
     }
 
     fn set_idempotence_mode(&mut self, idempotent: bool) -> wasmtime::Result<()> {
+        self.outside_actions("golem:api/host.set-idempotence-mode")?;
         let set = self.recorder.with(|journal, now| journal.set_idempotence(idempotent, now));
         set.map_err(Interruption::from)?;
         Ok(())

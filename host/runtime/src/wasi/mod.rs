@@ -32,7 +32,7 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 pub use http::HttpSummary;
 
-pub(crate) use keyvalue::Written;
+pub(crate) use keyvalue::{KeyCursors, Written};
 pub(crate) use limiter::HostMemory;
 pub(crate) use poll::Wait;
 pub(crate) use registry::Recipe;

@@ -114,6 +114,10 @@ impl WorkerState {
     /// is loaded again at the deadline, and replay meets the same call without an outcome, which waits for what is left.
     fn long_wait(&self, pollables: &[u32]) -> Option<Option<Timestamp>> {
         let deadline = self.guest.resources.earliest_deadline(pollables)?;
+        // What an action has done until now would be done again.
+        if self.open_action().is_some() {
+            return None;
+        }
         // A request that is on its way would be given up, and might not be allowed to be sent again.
         if self.http.is_busy() {
             return None;

@@ -212,6 +212,19 @@ impl Recipe {
         }
     }
 
+    /// What sort of resource it is, for people.
+    pub(crate) fn kind(&self) -> String {
+        if let Self::Opaque { name, .. } = self {
+            return name.clone();
+        }
+        let shown = format!("{self:?}");
+        shown
+            .split(|character: char| !character.is_alphanumeric())
+            .next()
+            .unwrap_or("")
+            .to_lowercase()
+    }
+
     /// The recipe of a stream's error.
     pub(crate) fn of_error(error: &wasmtime::Error) -> Self {
         let os_error =
@@ -270,6 +283,11 @@ impl ResourceRegistry {
         if let Some(Recipe::WorkerWalk(walk)) = self.live.get_mut(&number) {
             walk.after = Some(name);
         }
+    }
+
+    /// All live resources, in order.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.live.keys().copied()
     }
 
     /// How many resources are live.

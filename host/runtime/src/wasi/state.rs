@@ -20,6 +20,7 @@ use crate::blobstore::Containers;
 use crate::calls::CallsInFlight;
 use crate::durable::Recorder;
 use crate::error::WorkerError;
+use crate::everlog_api::OpenAction;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
 use crate::keyvalue::KeyValues;
 use crate::network::{HttpClient, Policy};
@@ -87,6 +88,8 @@ pub(crate) struct WorkerState {
     pub(crate) limiter: MemoryLimiter,
     /// wasmtime-wasi's settings for sockets, once they are needed.
     sockets: Option<WasiSocketsCtx>,
+    /// The action that is under way.
+    pub(crate) action: Option<OpenAction>,
     /// Requests of the worker, and what wasmtime-wasi-http keeps for it.
     pub(crate) http: Http,
     /// Calls of other workers that are on their way.
@@ -148,6 +151,7 @@ impl WorkerState {
             files,
             limiter,
             sockets: None,
+            action: None,
             http,
             calls_in_flight,
         }

@@ -74,10 +74,12 @@ impl HostOutputStream for WorkerState {
     }
 
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
+        self.may_write(&stream)?;
         HostOutputStream::check_write(&mut self.table, stream)
     }
 
     fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+        self.may_write(&stream)?;
         HostOutputStream::write(&mut self.table, stream, bytes)
     }
 
@@ -86,6 +88,7 @@ impl HostOutputStream for WorkerState {
         stream: Resource<DynOutputStream>,
         bytes: Vec<u8>,
     ) -> StreamResult<()> {
+        self.may_write(&stream)?;
         HostOutputStream::blocking_write_and_flush(&mut self.table, stream, bytes).await
     }
 
@@ -108,6 +111,7 @@ impl HostOutputStream for WorkerState {
     }
 
     fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, count: u64) -> StreamResult<()> {
+        self.may_write(&stream)?;
         HostOutputStream::write_zeroes(&mut self.table, stream, count)
     }
 
@@ -116,6 +120,7 @@ impl HostOutputStream for WorkerState {
         stream: Resource<DynOutputStream>,
         count: u64,
     ) -> StreamResult<()> {
+        self.may_write(&stream)?;
         HostOutputStream::blocking_write_zeroes_and_flush(&mut self.table, stream, count).await
     }
 
@@ -125,6 +130,7 @@ impl HostOutputStream for WorkerState {
         from: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
+        self.may_write(&to)?;
         HostOutputStream::splice(&mut self.table, to, from, length)
     }
 
@@ -134,6 +140,20 @@ impl HostOutputStream for WorkerState {
         from: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
+        self.may_write(&to)?;
         HostOutputStream::blocking_splice(&mut self.table, to, from, length).await
+    }
+}
+
+impl WorkerState {
+    /// Refuses to change a file inside of an action.
+    fn may_write(&self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
+        let Some(action) = self.open_action() else { return Ok(()) };
+        match self.guest.resources.get(stream.rep()) {
+            Some(Recipe::FileOutput { .. }) => Err(StreamError::trap(&format!(
+                "a file is written inside of action {action:?}; files can only be changed outside of actions"
+            ))),
+            _ => Ok(()),
+        }
     }
 }

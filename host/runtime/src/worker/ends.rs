@@ -59,6 +59,10 @@ impl Task {
         let Returned { value, events } = returned;
         let Some(guest) = &mut self.guest else { return Flow::GoOn };
         guest.state().flush_partial_lines();
+        if let Some(action) = guest.state().open_action() {
+            let message = format!("the function returned while action {action:?} was open");
+            return self.fail(recorder, FailureKind::HostError, message).await;
+        }
         let memory_bytes = guest.state().limiter.used();
         let payload = match encode_result(value.as_ref()) {
             Ok(bytes) => self.front.payload(bytes).await,

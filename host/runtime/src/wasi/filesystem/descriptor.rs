@@ -73,6 +73,7 @@ impl HostDescriptor for WorkerState {
     }
 
     async fn set_size(&mut self, descriptor: Resource<Descriptor>, size: Filesize) -> FsResult<()> {
+        self.may_change_files()?;
         let file = self.file(&descriptor)?;
         self.files.quota.book(&file, size, || file.set_len(size))?;
         Ok(self.files.clock.date_back(&file)?)
@@ -84,6 +85,7 @@ impl HostDescriptor for WorkerState {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.reach(&descriptor).await?;
         let (accessed, modified) = (self.first(accessed), self.first(modified));
         HostDescriptor::set_times(&mut self.file_calls(), descriptor, accessed, modified).await
@@ -104,6 +106,7 @@ impl HostDescriptor for WorkerState {
         bytes: Vec<u8>,
         offset: Filesize,
     ) -> FsResult<Filesize> {
+        self.may_change_files()?;
         let file = self.file(&descriptor)?;
         let bytes = &bytes[..bytes.len().min(MAX_CHUNK_BYTES)];
         let written = bytes.len() as u64;
@@ -131,6 +134,7 @@ impl HostDescriptor for WorkerState {
         descriptor: Resource<Descriptor>,
         path: String,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.make_directory(descriptor, path).await
     }
 
@@ -155,6 +159,7 @@ impl HostDescriptor for WorkerState {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.reach(&descriptor).await?;
         let (accessed, modified) = (self.first(accessed), self.first(modified));
         let mut calls = self.file_calls();
@@ -169,6 +174,7 @@ impl HostDescriptor for WorkerState {
         new_descriptor: Resource<Descriptor>,
         new_path: String,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.make_link((descriptor, flags, path), (new_descriptor, new_path)).await
     }
 
@@ -180,6 +186,11 @@ impl HostDescriptor for WorkerState {
         how: OpenFlags,
         mode: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
+        let changes = how.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
+            || mode.contains(DescriptorFlags::WRITE);
+        if changes {
+            self.may_change_files()?;
+        }
         self.open(descriptor, flags, path, how, mode).await
     }
 
@@ -197,6 +208,7 @@ impl HostDescriptor for WorkerState {
         descriptor: Resource<Descriptor>,
         path: String,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.remove_directory(descriptor, path).await
     }
 
@@ -207,6 +219,7 @@ impl HostDescriptor for WorkerState {
         new_descriptor: Resource<Descriptor>,
         new_path: String,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.rename((descriptor, path), (new_descriptor, new_path)).await
     }
 
@@ -216,6 +229,7 @@ impl HostDescriptor for WorkerState {
         target: String,
         path: String,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.make_symbolic_link(descriptor, target, path).await
     }
 
@@ -224,6 +238,7 @@ impl HostDescriptor for WorkerState {
         descriptor: Resource<Descriptor>,
         path: String,
     ) -> FsResult<()> {
+        self.may_change_files()?;
         self.remove_file(descriptor, path).await
     }
 
@@ -261,6 +276,14 @@ impl HostDescriptor for WorkerState {
 }
 
 impl WorkerState {
+    /// Inside of an action, which replay skips, files stay as they are: what is in them is not recorded.
+    fn may_change_files(&self) -> FsResult<()> {
+        match self.open_action() {
+            None => Ok(()),
+            Some(_) => Err(ErrorCode::NotPermitted.into()),
+        }
+    }
+
     fn file(&self, descriptor: &Resource<Descriptor>) -> FsResult<Arc<File>> {
         match self.table.get(descriptor)? {
             Descriptor::File(file) => Ok(Arc::clone(&file.file)),
@@ -273,6 +296,7 @@ impl WorkerState {
         descriptor: &Resource<Descriptor>,
         at: WriteAt,
     ) -> FsResult<Resource<DynOutputStream>> {
+        self.may_change_files()?;
         let file = self.file(descriptor)?;
         let position = match &at {
             WriteAt::Position(position) => Some(position.clone()),

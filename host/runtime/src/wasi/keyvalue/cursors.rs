@@ -8,7 +8,7 @@ use bincode::{Decode, Encode};
 const KEPT: usize = 1_000;
 
 /// The keys behind the cursors that a worker was given last. Replay gives the same numbers to the same keys.
-#[derive(Debug, Default, Encode, Decode)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub(crate) struct KeyCursors {
     /// How many were given.
     given: u64,

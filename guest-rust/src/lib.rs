@@ -3,6 +3,7 @@
 // Generated code says `::everlog`, also in this crate.
 extern crate self as everlog;
 
+mod action;
 mod atomic;
 mod host;
 pub mod http;
@@ -11,11 +12,13 @@ pub mod mock;
 mod modes;
 mod oplog;
 mod promise;
+pub mod rand;
 mod runtime;
 pub mod state;
 mod transaction;
 mod worker;
 
+pub use action::{ActionError, invocation_key, run, try_run, uuid_for};
 pub use atomic::{AtomicOperationGuard, atomically, atomically_async, mark_atomic_operation};
 /// Makes a function an operation of transactions.
 ///
@@ -68,6 +71,7 @@ pub use oplog::{
 pub use promise::{
     Promise, PromiseId, await_promise, complete_promise, create_promise, delete_promise,
 };
+pub use rand::uuid;
 pub use runtime::{block_on, sleep_async};
 pub use transaction::{
     AsyncFallibleTransaction, AsyncInfallibleTransaction, AsyncOperation, AsyncTransaction,

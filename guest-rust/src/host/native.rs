@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::mock::{Mark, call, current, effect, host_call, jump};
+use crate::mock::{Mark, begin_action, call, current, effect, end_action, host_call, jump};
 use crate::{
     OplogIndex, PersistenceLevel, PromiseId, RetryPolicy, UpdateMode, WorkerFilter, WorkerId,
     WorkerMetadata, WorkerStatus, http,
@@ -103,6 +103,32 @@ pub(crate) fn delete_promise(id: &PromiseId) {
         let promise = state.promises.remove(&index);
         assert!(promise.is_some(), "there is no promise {index}");
     });
+}
+
+pub(crate) fn action_begin(name: &str) -> Option<Vec<u8>> {
+    begin_action(name)
+}
+
+pub(crate) fn action_end(name: &str, outcome: &[u8]) {
+    end_action(name, outcome);
+}
+
+pub(crate) fn invocation_key() -> Option<String> {
+    Some("mock".to_owned())
+}
+
+pub(crate) fn invocation_id(name: &str) -> Uuid {
+    // Any number that depends on the name.
+    let high = name.bytes().fold(0_u64, |hash, byte| hash.rotate_left(5) ^ u64::from(byte));
+    host_call(format!("invocation-id {name}"), |_| Uuid::from_u64_pair(high, name.len() as u64))
+}
+
+pub(crate) fn random_bytes(bytes: &mut [u8]) {
+    let drawn = host_call(format!("random {}", bytes.len()), |state| {
+        bytes.iter_mut().for_each(|byte| *byte = state.random_byte());
+        bytes.to_vec()
+    });
+    bytes.copy_from_slice(&drawn);
 }
 
 pub(crate) fn state_get(key: &str) -> Result<Option<Vec<u8>>, String> {

@@ -161,8 +161,9 @@ pub(crate) fn call<T: Clone + 'static>(
 ) -> T {
     let name = name.into();
     let state = current();
-    if state.borrow().is_gone() {
-        // A destructor, while the instance is dropped: it did not run on the real host.
+    if state.borrow().is_gone() || state.borrow().action.is_some() {
+        // A destructor, while the instance is dropped: it did not run on the real host. Or a part
+        // of an action, of which only the outcome is recorded.
         return live(&state);
     }
     if let Some(outcome) = state.borrow_mut().replay(&name) {
@@ -178,9 +179,30 @@ pub(crate) fn call<T: Clone + 'static>(
     outcome
 }
 
+/// Answers an action from the oplog, or begins it.
+pub(crate) fn begin_action(name: &str) -> Option<Vec<u8>> {
+    let state = current();
+    let mut state = state.borrow_mut();
+    if let Some(open) = &state.action {
+        panic!("action {name:?} begins inside of action {open:?}");
+    }
+    if let Some(outcome) = state.replay(&format!("run {name}")) {
+        return outcome.downcast_ref::<Vec<u8>>().cloned();
+    }
+    state.action = Some(name.to_owned());
+    None
+}
+
+/// Records the outcome of the action that is under way.
+pub(crate) fn end_action(name: &str, outcome: &[u8]) {
+    current().borrow_mut().action = None;
+    call(format!("run {name}"), |_| Mark::Call, |_| outcome.to_vec());
+}
+
 /// Goes back to an entry.
 pub(crate) fn jump(to: OplogIndex) -> ! {
     let state = current();
+    assert!(state.borrow().action.is_none(), "a jump inside of an action");
     state.borrow_mut().jump(to);
     resume_unwind(Box::new(InstanceIsGone))
 }

@@ -70,6 +70,10 @@ pub(crate) struct State {
     pub(crate) clock: Duration,
     /// What each promise is completed with.
     pub(crate) promises: BTreeMap<OplogIndex, Option<Vec<u8>>>,
+    /// The name of the action that is under way.
+    pub(super) action: Option<String>,
+    /// How many random bytes were drawn.
+    drawn: u64,
     /// What the worker keeps as its state.
     pub(crate) kept: BTreeMap<String, Vec<u8>>,
     pub(crate) answer: Option<Answer>,
@@ -102,6 +106,7 @@ impl State {
         }
         self.cursor = start;
         self.is_gone = false;
+        self.action = None;
         self.modes = Modes::default();
     }
 
@@ -164,6 +169,13 @@ impl State {
     /// The index that the next entry gets.
     pub(crate) fn next_index(&self) -> OplogIndex {
         index(self.entries.len())
+    }
+
+    /// The next of bytes that look random and are the same in each test.
+    pub(crate) fn random_byte(&mut self) -> u8 {
+        self.drawn += 1;
+        let mixed = self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 56) as u8
     }
 
     /// Depends on the logical position, as on the real host.

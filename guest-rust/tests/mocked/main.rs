@@ -1,5 +1,6 @@
 //! The crate's logic on the host in memory.
 
+mod actions;
 mod asynchronous;
 mod fallible;
 mod http;

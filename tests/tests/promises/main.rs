@@ -2,6 +2,7 @@
 //! One test program holds them all, since each program would link the HTTP client again.
 
 mod accepted_calls_run_by_themselves;
+mod actions_run_once;
 mod bad_input_changes_nothing;
 mod bad_uploads_are_refused;
 mod buckets_are_shared_and_survive;

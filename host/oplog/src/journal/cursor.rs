@@ -126,7 +126,7 @@ impl Cursor {
                 passing.lines.abandoned(&entry.kind);
             }
             EntryKind::Log { .. } if !deleted.contains(index) => {
-                passing.lines.recorded(&entry.kind)
+                passing.lines.recorded(&entry.kind);
             }
             EntryKind::Accepted { key, function, request, fingerprint, due: _, trace } => {
                 let invocation = NewInvocation { key, function, request, fingerprint, trace };

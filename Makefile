@@ -5,13 +5,16 @@
 EVERLOG := target/release/everlog
 STORE := embedded
 GUESTS := components/target/wasm32-wasip2/release
+TICKET_SHOP := components/examples/ticket-shop
+POLYGLOT := components/target/polyglot
+comma := ,
 PURE := -p everlog-oplog -p everlog-store
 # Debian may start a Redis on its usual port, which disturbs nobody: the tests start their own on others.
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check shop bench components build lint clean setup setup-tests
+.PHONY: help run test check shop bench components components-polyglot build lint clean setup setup-tests setup-polyglot
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,6 +60,15 @@ bench: build components ## measure, and print the table of ratios; STORE=redis: 
 components: setup ## compile the guests of components/
 	cd components && cargo build --release
 
+components-polyglot: build components setup-polyglot ## compile the checkout of ticket-shop in JavaScript and in Python too
+	rm -rf $(POLYGLOT)/wit && mkdir -p $(POLYGLOT)/wit/deps
+	cp $(TICKET_SHOP)/polyglot-wit/*.wit $(POLYGLOT)/wit
+	cp -r wit/deps/io wit/deps/clocks wit/deps/cli wit/deps/http wit/golem-rpc wit/golem-api $(POLYGLOT)/wit/deps
+	cp -r $(TICKET_SHOP)/shop-checkout/wit $(POLYGLOT)/wit/deps/checkout
+	cd $(TICKET_SHOP)/checkout-js && node build.mjs $(CURDIR)/$(POLYGLOT)/wit $(CURDIR)/$(POLYGLOT)/checkout_js.wasm
+	cd $(TICKET_SHOP)/checkout-python && $(CURDIR)/$(POLYGLOT)/venv/bin/componentize-py \
+		-d $(CURDIR)/$(POLYGLOT)/wit -w python componentize checkout -o $(CURDIR)/$(POLYGLOT)/checkout_python.wasm
+
 build: setup ## compile the server
 	cargo build --release -p everlog
 
@@ -86,6 +98,15 @@ setup-tests: setup ## install cargo-nextest, redis-server, and node and python3 
 	@$(call need,python3 with requests,python3 python3-requests,python3 -c "import requests")
 	@npm ls --prefix tests/clients --depth 0 >/dev/null 2>&1 \
 		|| npm ci --prefix tests/clients --no-audit --no-fund --ignore-scripts --loglevel error
+
+setup-polyglot: setup ## install node and python3 with the tools that make components from JavaScript and Python
+	@$(call need,node and npm,nodejs npm,npm --version)
+	@$(call need,python3 with venv,python3 python3-venv,python3 -c "import venv$(comma) ensurepip")
+	@test -x $(POLYGLOT)/venv/bin/componentize-py || { \
+		python3 -m venv $(POLYGLOT)/venv \
+			&& $(POLYGLOT)/venv/bin/pip install --quiet -r $(TICKET_SHOP)/checkout-python/requirements.txt; }
+	@npm ls --prefix $(TICKET_SHOP)/checkout-js --depth 0 >/dev/null 2>&1 \
+		|| npm ci --prefix $(TICKET_SHOP)/checkout-js --no-audit --no-fund --ignore-scripts --loglevel error
 
 # need NAME,PACKAGES,CHECK: unless the check succeeds, install the packages or say what is missing; then it must succeed.
 define need

@@ -5,6 +5,7 @@ extern crate self as everlog;
 
 mod action;
 mod atomic;
+mod cancellation;
 mod host;
 pub mod http;
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,6 +21,7 @@ mod worker;
 
 pub use action::{ActionError, invocation_key, run, try_run, uuid_for};
 pub use atomic::{AtomicOperationGuard, atomically, atomically_async, mark_atomic_operation};
+pub use cancellation::cancelled;
 /// Makes a function an operation of transactions.
 ///
 /// The function takes any number of owned inputs (up to twelve) and returns a `Result`. It can

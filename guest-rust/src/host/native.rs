@@ -131,6 +131,10 @@ pub(crate) fn random_bytes(bytes: &mut [u8]) {
     bytes.copy_from_slice(&drawn);
 }
 
+pub(crate) fn cancelled() -> bool {
+    host_call("cancelled", |_| false)
+}
+
 pub(crate) fn state_get(key: &str) -> Result<Option<Vec<u8>>, String> {
     Ok(host_call(format!("state.get {key}"), |state| state.kept.get(key).cloned()))
 }

@@ -408,9 +408,17 @@ pub enum InvokeError {
         /// The key.
         key: String,
     },
-    /// The invocation was cancelled before it started.
-    #[error("invocation {key:?} was cancelled before it started")]
+    /// The invocation was cancelled, and nothing of it has happened to the worker.
+    #[error("invocation {key:?} was cancelled")]
     Cancelled {
+        /// The key.
+        key: String,
+    },
+    /// The invocation was killed, and what it did to the worker is taken back.
+    #[error(
+        "invocation {key:?} was killed; what it did to the worker is taken back, what was seen outside is not"
+    )]
+    Killed {
         /// The key.
         key: String,
     },

@@ -44,6 +44,7 @@ pub use calls::clients::{ClientError, ClientWit, client_wit};
 pub use cluster::{Membership, PeerFailure, Peers, Place};
 pub use component::{ComponentSettings, ComponentVersion, Deployed};
 pub use config::RuntimeConfig;
+pub use durable::{Waits, WaitsFor};
 pub use entropy::uuid as random_uuid;
 pub use error::{ComponentError, InvokeError, RuntimeError, WorkerError};
 pub use everlog_oplog::{
@@ -55,10 +56,14 @@ pub use follower::Follower;
 pub use golem::Outcome;
 pub use keyvalue::Standing;
 pub use network::SocketAccess;
-pub use runtime::{CheckedWorker, Export, Import, MAX_KEY_BYTES, Runtime, StateEntry, StatePage};
+pub use runtime::{
+    Activity, CheckedWorker, EndedInvocation, EndedPage, Export, Import, MAX_KEY_BYTES, Runtime,
+    StateEntry, StatePage,
+};
 pub use statistics::Statistics;
 pub use wasi::HttpSummary;
 pub use worker::{
-    Fit, Invocation, InvocationResult, InvocationStatus, MAX_PROMISE_BYTES, MAX_WORKER_NAME_BYTES,
-    PromiseState, RevertTo, Versions, WorkerId, WorkerMetadata, WorkerSettings,
+    Ended, Ending, Fit, Invocation, InvocationResult, InvocationStatus, MAX_PROMISE_BYTES,
+    MAX_WORKER_NAME_BYTES, PromiseState, RevertTo, Versions, WorkerId, WorkerMetadata,
+    WorkerSettings,
 };

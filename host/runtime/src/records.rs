@@ -19,9 +19,24 @@ pub(crate) struct InvocationRecord {
     pub(crate) begun: Index,
     /// The entry that ended it (completed, failed, exited, cancelled); `None` while it is only accepted.
     pub(crate) ended: Option<Index>,
+    /// Whether somebody asked for its end before it ended by itself.
+    pub(crate) cancelled: bool,
+}
+
+/// The same as it was kept before invocations could be cancelled while they run.
+#[derive(Decode)]
+struct FormerRecord {
+    fingerprint: u64,
+    begun: Index,
+    ended: Option<Index>,
 }
 
 impl InvocationRecord {
+    /// Of one that has not ended.
+    pub(crate) fn begun(fingerprint: u64, begun: Index) -> Self {
+        Self { fingerprint, begun, ended: None, cancelled: false }
+    }
+
     pub(crate) fn put(&self, worker: &WorkerKey, key: &str) -> Change {
         Change::Put {
             space: spaces::INVOCATIONS,
@@ -32,9 +47,14 @@ impl InvocationRecord {
     }
 
     pub(crate) fn decode(worker: &WorkerKey, bytes: &[u8]) -> Result<Self, StoreError> {
-        bincode::decode_from_slice(bytes, bincode::config::standard())
-            .map(|(record, _)| record)
-            .map_err(|error| corrupt("an invocation record", worker, &error))
+        let config = bincode::config::standard();
+        if let Ok((record, _)) = bincode::decode_from_slice(bytes, config) {
+            return Ok(record);
+        }
+        let former = bincode::decode_from_slice(bytes, config);
+        let (FormerRecord { fingerprint, begun, ended }, _) =
+            former.map_err(|error| corrupt("an invocation record", worker, &error))?;
+        Ok(Self { fingerprint, begun, ended, cancelled: false })
     }
 }
 

@@ -47,6 +47,38 @@ async fn workers_are_managed() {
 }
 
 #[tokio::test]
+async fn what_workers_do_is_seen_and_ended() {
+    let server = with_counter().await;
+    let json = ["--output", "json"];
+    run(&server, &["invoke", "counter", "mary", "add", "1", "--key", "a"]).await.success();
+    let delayed = ["invoke", "counter", "mary", "add", "1", "--key", "b", "--delay", "1h"];
+    run(&server, &delayed).await.success();
+    let seen = run(&server, &[&["worker", "describe", "counter", "mary"][..], &json].concat())
+        .await
+        .json();
+    assert_eq!(
+        (&seen["status"], &seen["queue"][0]["idempotencyKey"]),
+        (&json!("idle"), &json!("b"))
+    );
+    let text = run(&server, &["worker", "describe", "counter", "mary"]).await.success();
+    assert!(text.contains("queue"), "{text}");
+    let list = ["invocation", "list", "counter", "mary", "--ended"];
+    let listed = run(&server, &[&list[..], &json].concat()).await.json();
+    assert_eq!(listed["invocations"].as_array().map(Vec::len), Some(2), "{listed}");
+    let only = [&list[..], &["--status", "scheduled"], &json].concat();
+    assert_eq!(run(&server, &only).await.json()["invocations"][0]["idempotencyKey"], "b");
+    run(&server, &["invocation", "cancel", "counter", "mary", "b"]).await.success();
+    let described =
+        run(&server, &["invocation", "describe", "counter", "mary", "b"]).await.success();
+    assert!(described.contains("cancelled"), "{described}");
+    let again = run(&server, &["invocation", "kill", "counter", "mary", "b"]).await;
+    assert!(again.errors().contains("invocation-not-cancellable"), "{}", again.errors());
+    let component =
+        run(&server, &[&["component", "describe", "counter"][..], &json].concat()).await.json();
+    assert_eq!(component["workersByStatus"], json!({ "idle": 1 }));
+}
+
+#[tokio::test]
 async fn functions_are_invoked() {
     let server = with_counter().await;
     let five = run(&server, &["invoke", "counter", "mary", "add", "5"]).await.success();

@@ -1,6 +1,7 @@
 //! What the host provides: `golem:api/host` and, through other crates, WASI.
 
 mod everlog_api;
+mod cancellation;
 mod http;
 mod workers;
 
@@ -10,6 +11,7 @@ use bindings::golem::api::host as api;
 use uuid::Uuid;
 
 pub(crate) use everlog_api::*;
+pub(crate) use cancellation::cancelled;
 pub(crate) use http::send;
 pub(crate) use workers::*;
 

@@ -24,6 +24,11 @@ pub(crate) enum CallFailure {
     Cancelled(String),
 }
 
+/// What a caller is told that is itself to come to an end. The call may go on.
+pub(super) fn caller_cancelled() -> CallFailure {
+    CallFailure::Cancelled("the caller's invocation is cancelled; the call may go on".to_owned())
+}
+
 /// Why a call has no outcome yet. Nobody is told; it is made again.
 #[derive(Debug)]
 pub(crate) enum Obstacle {
@@ -55,6 +60,7 @@ pub(super) fn sorted(error: InvokeError) -> Result<CallFailure, Obstacle> {
         | InvokeError::PreviousFailed { .. }
         | InvokeError::Failed { .. }
         | InvokeError::ReadFailed { .. }
+        | InvokeError::Killed { .. }
         | InvokeError::Stalled { .. }
         | InvokeError::KeyReused { .. }
         | InvokeError::NotCancellable { .. } => Ok(CallFailure::Failed(told)),

@@ -12,9 +12,9 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
-use super::failure::CallFailure;
+use super::failure::{CallFailure, caller_cancelled};
 use super::{Address, CallOutcome, Parcel};
-use crate::durable::{Entered, Interruption, Recorder, Told};
+use crate::durable::{Cancellation, Entered, Interruption, Recorder, Told};
 use crate::shared::Shared;
 use crate::wasi::WorkerState;
 use crate::worker::WorkerId;
@@ -49,6 +49,9 @@ struct PendingCall {
     begin: Option<Index>,
     caller: WorkerId,
     recorder: Arc<Recorder>,
+    cancellation: Cancellation,
+    /// When it began, for the cancellation.
+    mark: u64,
     shared: Weak<Shared>,
     flights: CallsInFlight,
 }
@@ -88,11 +91,16 @@ impl CallFuture {
             begin: begun.index,
             caller: worker.environment.worker.clone(),
             recorder: Arc::clone(&worker.recorder),
+            mark: worker.cancellation().mark(),
+            cancellation: worker.cancellation(),
             shared: Weak::clone(&worker.environment.shared),
             flights: worker.calls_in_flight.clone(),
         });
-        let state = if begun.replayed { State::Begun } else { State::Sent(call.send()) };
-        Self { call: Some(call), state }
+        let mut future = Self { call: Some(call), state: State::Begun };
+        if !begun.replayed {
+            future.begin();
+        }
+        future
     }
 
     /// A call that can't be made.
@@ -190,15 +198,41 @@ impl CallFuture {
     fn send(&mut self) {
         let Some(call) = &self.call else { return };
         if matches!(self.state, State::Begun) && !call.recorder.is_replaying() {
-            self.state = State::Sent(call.send());
+            self.begin();
         }
+    }
+
+    /// Sends the call, unless somebody asks for the end of the caller's invocation.
+    fn begin(&mut self) {
+        let Some(call) = &self.call else { return };
+        if call.cancellation.is_due() {
+            call.cancellation.tell();
+        }
+        self.state = match call.is_given_up() {
+            true => State::Arrived(Err(caller_cancelled())),
+            false => State::Sent(call.send()),
+        };
+    }
+
+    /// Fails unless an outcome is there, since somebody asks for the end of the caller's invocation.
+    pub(crate) fn give_up(&mut self) {
+        self.send();
+        let _ = self.poll_arrival(&mut Context::from_waker(Waker::noop()));
     }
 
     fn poll_arrival(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.state {
-            State::Sent(sent) => Pin::new(sent).poll(context).map(|outcome| {
-                self.state = State::Arrived(outcome);
-            }),
+            State::Sent(sent) => match Pin::new(sent).poll(context) {
+                Poll::Ready(outcome) => {
+                    self.state = State::Arrived(outcome);
+                    Poll::Ready(())
+                }
+                Poll::Pending if self.call.as_ref().is_some_and(|call| call.is_given_up()) => {
+                    self.state = State::Arrived(Err(caller_cancelled()));
+                    Poll::Ready(())
+                }
+                Poll::Pending => Poll::Pending,
+            },
             State::Begun => Poll::Pending,
             _ => Poll::Ready(()),
         }
@@ -217,6 +251,11 @@ impl CallFuture {
     /// Takes the outcome from the log.
     fn repeat(&mut self, ended: Ended) {
         if let Ended::With(outcome) = ended {
+            if let (Err(failure), Some(call)) = (&outcome, &self.call)
+                && *failure == caller_cancelled()
+            {
+                call.cancellation.tell();
+            }
             self.state = State::Seen(outcome);
         }
     }
@@ -252,6 +291,11 @@ impl PendingCall {
                 None => pending().await,
             }
         })
+    }
+
+    /// Whether it is given up, since somebody asks for the end of the caller's invocation.
+    fn is_given_up(&self) -> bool {
+        self.cancellation.is_given_up(self.mark)
     }
 
     fn line(&self) -> Line {

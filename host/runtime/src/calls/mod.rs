@@ -26,6 +26,7 @@ pub(crate) use self::absent::AbsentCallers;
 #[expect(unreachable_pub, reason = "the generated bindings pass it on")]
 pub use self::clients::SentCall;
 pub(crate) use self::failure::CallFailure;
+use self::failure::caller_cancelled;
 #[expect(unreachable_pub, reason = "the generated bindings pass it on")]
 pub use self::future::CallFuture;
 pub(crate) use self::future::CallsInFlight;
@@ -140,7 +141,12 @@ impl WorkerState {
             return Ok(Err(refusal));
         }
         match self.enter_keyed(function, &Raw(&bytes)).await? {
-            Entered::Replayed(outcome) => Ok(outcome),
+            Entered::Replayed(outcome) => {
+                if matches!(&outcome, Err(failure) if *failure == caller_cancelled()) {
+                    self.cancellation().tell();
+                }
+                Ok(outcome)
+            }
             Entered::Live(ticket) => {
                 let drawn = self.draw();
                 let parcel = self.parcel(request, key_of(&drawn, function, &bytes));
@@ -156,8 +162,13 @@ impl WorkerState {
         let shared = self.shared()?;
         let caller = self.environment.worker.clone();
         let suspend_after = self.environment.suspend_after;
+        let cancellation = self.cancellation();
         tokio::select! {
             biased;
+            () = cancellation.due() => {
+                cancellation.tell();
+                return Ok(Err(caller_cancelled()));
+            }
             outcome = shared.carry(&caller, &parcel) => return Ok(outcome),
             () = shared.registry.room_is_wanted() => {}
             () = clock::pause(suspend_after) => {}

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::Place;
 use crate::calls::{CallFailure, CallOutcome, Parcel};
 use crate::clock;
-use crate::error::{ComponentError, WorkerError};
+use crate::error::{ComponentError, InvokeError, WorkerError};
 use crate::shared::Shared;
-use crate::worker::WorkerId;
+use crate::worker::{Ended, Ending, WorkerId};
 
 /// How long the owner of a worker is looked for: longer than the lease of a node that died.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,6 +80,8 @@ pub(crate) enum Request {
     Call { worker: Named, parcel: Parcel },
     /// Take back a call that a worker there has not begun.
     TakeBack { worker: Named, key: String },
+    /// Cancel or kill an invocation of a worker there.
+    End { worker: Named, key: String, how: Ending },
 }
 
 /// What came of it.
@@ -95,6 +97,12 @@ pub(crate) enum Reply {
     Called(CallOutcome),
     /// Whether a call will never run.
     TakenBack(Result<bool, CallFailure>),
+    /// How far an invocation has been ended.
+    Ended(Ended),
+    /// An invocation had ended before.
+    NotEnded,
+    /// There is no such invocation.
+    NoInvocation,
 }
 
 /// The errors that a caller can act on; others are sentences.
@@ -195,7 +203,7 @@ impl Shared {
             reply = self.owner_answers(worker, request) => match reply? {
                 Reply::Done { first, last } => Ok((first, last)),
                 Reply::Refused(refusal) => Err(refusal.into()),
-                Reply::Again | Reply::Called(_) | Reply::TakenBack(_) => Err(elsewhere()),
+                _ => Err(elsewhere()),
             },
             () = clock::pause(PATIENCE) => Err(elsewhere()),
         }
@@ -290,6 +298,15 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &[u8]) -> Result<Vec<u
         Request::TakeBack { worker, key } => {
             match shared.take_back_here(&worker.into(), &key).await {
                 Ok(taken) => Reply::TakenBack(taken),
+                Err(_) => Reply::Again,
+            }
+        }
+        Request::End { worker, key, how } => {
+            match shared.end_invocation_here(&worker.into(), &key, how).await {
+                Ok(ended) => Reply::Ended(ended),
+                Err(InvokeError::Worker(error)) => error.into(),
+                Err(InvokeError::NotCancellable { .. }) => Reply::NotEnded,
+                Err(InvokeError::NotFound { .. }) => Reply::NoInvocation,
                 Err(_) => Reply::Again,
             }
         }

@@ -37,6 +37,11 @@ impl ComponentVersion {
         self.settings.read_only.iter().any(|known| known == function)
     }
 
+    /// Whether its guests ask if their invocation is to come to an end.
+    pub(crate) fn asks_for_cancels(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with("everlog:api/cancellation@"))
+    }
+
     /// The functions that callers can invoke.
     #[must_use]
     pub fn exports(&self) -> &Exports {

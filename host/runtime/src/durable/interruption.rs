@@ -17,6 +17,9 @@ pub(crate) enum Interruption {
         /// When the wait ends; `None` when only an outside event ends it.
         until: Option<Timestamp>,
     },
+    /// Somebody asks for the end of the invocation, and the guest waits for what can't tell it so.
+    #[error("the invocation was cancelled while it waited")]
+    Cancelled,
     /// The guest ended its own life with `wasi:cli/exit`.
     #[error("exited with code {code}")]
     Exit {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Interruption;
 use crate::statistics::{Counters, add};
+use crate::worker::WorkerId;
 use crate::{clock, records};
 
 /// How long a commit that is to be started soon waits for the next gate, whose sync it then shares.
@@ -42,6 +43,46 @@ pub(crate) struct Recorder {
     counters: Arc<Counters>,
     /// Notified when a promise of the worker was completed.
     completions: Notify,
+    /// Notified when somebody asks that the running invocation come to an end.
+    cancellations: Notify,
+    /// What the guest waits for right now, for those who look at it.
+    waits: Mutex<Option<Waits>>,
+}
+
+/// What a guest waits for in memory, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// When the wait began in this life of the worker.
+    pub since: Timestamp,
+    /// What would end it.
+    pub waits_for: WaitsFor,
+}
+
+/// What would end the wait of a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// This time, if it is a time.
+    Poll {
+        /// The first deadline of all that it waits for.
+        until: Option<Timestamp>,
+        /// How many things it waits for.
+        pollables: usize,
+    },
+    /// A promise of its own.
+    Promise(Index),
+    /// A promise of another worker.
+    PromiseOf(WorkerId, Index),
+}
+
+/// Forgets what a guest waited for when the wait ends, however it does.
+pub(crate) struct Noted<'a> {
+    recorder: &'a Recorder,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        *self.recorder.lock_waits() = None;
+    }
 }
 
 struct Inner {
@@ -64,7 +105,8 @@ impl Recorder {
         let wake = if stored { records::wake_time(journal.status()) } else { None };
         let inner = Mutex::new(Inner { journal, wake });
         let (held, soon, completions) = (AtomicBool::new(false), Notify::new(), Notify::new());
-        Self { inner, held, soon, store, key, durable, counters, completions }
+        let (cancellations, waits) = (Notify::new(), Mutex::new(None));
+        Self { inner, held, soon, store, key, durable, counters, completions, cancellations, waits }
     }
 
     /// Says which wake record the store holds, where that does not follow from the journal: something in its tail
@@ -81,6 +123,31 @@ impl Recorder {
     /// Returns when a promise was completed since this was called.
     pub(crate) fn completion(&self) -> Notified<'_> {
         self.completions.notified()
+    }
+
+    /// Lets a guest that waits learn that somebody asks for the end of its invocation.
+    pub(crate) fn cancel_requested(&self) {
+        self.cancellations.notify_waiters();
+    }
+
+    /// Returns when somebody has asked for the end of the running invocation since this was called.
+    pub(crate) fn cancellation(&self) -> Notified<'_> {
+        self.cancellations.notified()
+    }
+
+    /// Says what the guest waits for, until what is returned is dropped.
+    pub(crate) fn note_wait(&self, waits: WaitsFor) -> Noted<'_> {
+        *self.lock_waits() = Some(Waits { since: clock::now(), waits_for: waits });
+        Noted { recorder: self }
+    }
+
+    /// What the guest waits for right now, if it does.
+    pub(crate) fn waits(&self) -> Option<Waits> {
+        self.lock_waits().clone()
+    }
+
+    fn lock_waits(&self) -> MutexGuard<'_, Option<Waits>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the store would wake this worker if it were not in memory.

@@ -2,6 +2,7 @@
 
 mod actions;
 mod invocations;
+mod cancellation;
 mod outcomes;
 mod places;
 mod state;
@@ -21,6 +22,7 @@ pub(crate) mod bindings {
             world imports {
                 import everlog:api/actions@0.1.0;
                 import everlog:api/invocations@0.1.0;
+                import everlog:api/cancellation@0.1.0;
                 import everlog:api/state@0.1.0;
             }
         ",
@@ -32,6 +34,7 @@ pub(crate) mod bindings {
 /// Links the interfaces of `everlog:api`.
 pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
     use bindings::everlog::api;
+    api::cancellation::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
     api::actions::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
     api::invocations::add_to_linker::<_, HasWorker>(linker, |worker| worker)?;
     api::state::add_to_linker::<_, HasWorker>(linker, |worker| worker)

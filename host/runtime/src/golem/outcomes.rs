@@ -30,6 +30,7 @@ impl Outcome {
         let value = match function.strip_prefix("golem:api/host.")? {
             "await-promise" => match decode::<Wait<Payload>>(bytes)? {
                 Wait::Over(data) => return Some(Self::Data(data)),
+                Wait::Cancelled(_) => Value::String("cancelled".to_owned()),
                 Wait::LinesEnded => Value::String("left memory while it waits".to_owned()),
             },
             "complete-promise" => Value::Bool(decode(bytes)?),

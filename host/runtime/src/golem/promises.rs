@@ -1,17 +1,26 @@
 //! `golem:api/host`: promises.
 
+use std::sync::Arc;
+
 use everlog_oplog::{Caller, Category, Index, Payload};
 
 use super::bindings::golem::api::host::{self, PromiseId};
 use super::workers::{component_id, uuid};
 use crate::clock;
-use crate::durable::{Entered, Interruption};
+use crate::durable::{Entered, Interruption, WaitsFor};
 use crate::error::WorkerError;
 use crate::wasi::{Wait, WorkerState};
 use crate::worker::{WorkerId, check_size, not_found};
 
 /// Promises of one worker that are not deleted; they stand in its status.
 const MAX_PROMISES: usize = 10_000;
+
+/// How a wait for a promise has come out.
+enum Completion {
+    Came(Payload),
+    Cancelled,
+    NotSoon,
+}
 
 /// Where a promise is.
 enum Owner {
@@ -73,16 +82,24 @@ impl WorkerState {
             let entered = self.enter(Category::ReadLocal, function, &request(id)).await?;
             let ticket = match entered {
                 Entered::Replayed(Wait::Over(data)) => return Ok(data),
+                Entered::Replayed(Wait::Cancelled(data)) => {
+                    self.cancellation().tell();
+                    return Ok(data);
+                }
                 Entered::Replayed(Wait::LinesEnded) => {
                     self.flush_partial_lines();
                     continue;
                 }
                 Entered::Live(ticket) => ticket,
             };
-            if let Some(data) = self.completion_soon(promise).await? {
-                let over = Wait::Over(data);
+            let over = match self.completion_soon(promise).await? {
+                Completion::Came(data) => Some(Wait::Over(data)),
+                Completion::Cancelled => Some(self.cancelled_wait()?),
+                Completion::NotSoon => None,
+            };
+            if let Some(over) = over {
                 self.leave(ticket, &over).await?;
-                let Wait::Over(data) = over else { continue };
+                let (Wait::Over(data) | Wait::Cancelled(data)) = over else { continue };
                 return Ok(data);
             }
             if self.has_partial_lines() {
@@ -94,8 +111,19 @@ impl WorkerState {
         }
     }
 
-    /// What the promise was completed with; none if that takes so long that the worker may leave memory meanwhile.
-    async fn completion_soon(&mut self, promise: Index) -> Result<Option<Payload>, Interruption> {
+    /// How a wait for a promise ends for the sake of a cancellation: with nothing.
+    fn cancelled_wait(&self) -> Result<Wait<Payload>, Interruption> {
+        if !self.environment.asks_for_cancels {
+            return Err(Interruption::Cancelled);
+        }
+        self.cancellation().tell();
+        Ok(Wait::Cancelled(Payload::EMPTY))
+    }
+
+    /// What the promise was completed with, unless that takes so long that the worker may leave memory meanwhile.
+    async fn completion_soon(&mut self, promise: Index) -> Result<Completion, Interruption> {
+        let cancellation = self.cancellation();
+        let _noted = self.recorder.note_wait(WaitsFor::Promise(promise));
         let suspend_after = self.environment.suspend_after.as_nanos();
         let leaves = clock::now().after(u64::try_from(suspend_after).unwrap_or(u64::MAX));
         loop {
@@ -109,12 +137,14 @@ impl WorkerState {
                     let label = self.environment.worker.to_string();
                     return Err(not_found(&label, promise).into());
                 }
-                Some(Some((_, data))) => return Ok(Some(data)),
-                Some(None) if leaves <= clock::now() => return Ok(None),
+                Some(Some((_, data))) => return Ok(Completion::Came(data)),
+                Some(None) if cancellation.is_due() => return Ok(Completion::Cancelled),
+                Some(None) if leaves <= clock::now() => return Ok(Completion::NotSoon),
                 Some(None) => {}
             }
             tokio::select! {
                 () = completion => {}
+                () = cancellation.due() => {}
                 () = clock::wait_until(leaves) => {}
             }
         }
@@ -129,15 +159,34 @@ impl WorkerState {
         let function = "golem:api/host.await-promise";
         match self.enter(Category::ReadRemote, function, &request(id)).await? {
             Entered::Replayed(Wait::Over(data)) => Ok(data),
+            Entered::Replayed(Wait::Cancelled(data)) => {
+                self.cancellation().tell();
+                Ok(data)
+            }
             Entered::Replayed(Wait::LinesEnded) => {
                 Err(wasmtime::format_err!("who awaits another worker's promise stays in memory"))
             }
             Entered::Live(ticket) => {
                 let shared = self.shared().map_err(Interruption::from)?;
-                let data = shared.completed_promise(worker, promise).await;
-                let data = data.map_err(Interruption::from)?;
-                self.leave(ticket, &Wait::Over(data.clone())).await?;
-                Ok(data)
+                let cancellation = self.cancellation();
+                let recorder = Arc::clone(&self.recorder);
+                let waits = WaitsFor::PromiseOf(worker.clone(), promise);
+                let noted = recorder.note_wait(waits);
+                let data = tokio::select! {
+                    biased;
+                    data = shared.completed_promise(worker, promise) => Some(data),
+                    () = cancellation.due() => None,
+                };
+                drop(noted);
+                let over = match data {
+                    Some(data) => Wait::Over(data.map_err(Interruption::from)?),
+                    None => self.cancelled_wait()?,
+                };
+                self.leave(ticket, &over).await?;
+                match over {
+                    Wait::Over(data) | Wait::Cancelled(data) => Ok(data),
+                    Wait::LinesEnded => Ok(Payload::EMPTY),
+                }
             }
         }
     }

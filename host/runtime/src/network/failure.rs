@@ -67,6 +67,9 @@ pub enum HttpFailure {
     /// Something else.
     #[error("{0}")]
     Internal(String),
+    /// Somebody asks for the end of the invocation that began the request.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 impl From<HttpFailure> for ErrorCode {
@@ -92,6 +95,7 @@ impl From<HttpFailure> for ErrorCode {
             HttpFailure::TooMany(_) => Self::ConnectionLimitReached,
             failure @ HttpFailure::NotKept(_) => Self::InternalError(Some(failure.to_string())),
             HttpFailure::Internal(detail) => Self::InternalError(Some(detail)),
+            failure @ HttpFailure::Cancelled => Self::InternalError(Some(failure.to_string())),
         }
     }
 }

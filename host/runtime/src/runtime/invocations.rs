@@ -14,8 +14,8 @@ use crate::exports::Target;
 use crate::shared::Shared;
 use crate::value::{Value, encode_values};
 use crate::worker::{
-    Call, Invocation, InvocationResult, InvocationStatus, Message, Versions, WorkerId,
-    WorkerSettings,
+    Call, Ended, Ending, Invocation, InvocationResult, InvocationStatus, Message, Versions,
+    WorkerId, WorkerSettings,
 };
 use crate::{clock, entropy};
 
@@ -127,6 +127,19 @@ impl Runtime {
         self.shared.invocation(worker, key, wait).await
     }
 
+    /// Cancels or kills an invocation, on whichever node its worker is.
+    ///
+    /// # Errors
+    /// [`InvokeError::NotCancellable`] once it has ended.
+    pub async fn end_invocation(
+        &self,
+        worker: &WorkerId,
+        key: &str,
+        how: Ending,
+    ) -> Result<Ended, InvokeError> {
+        self.shared.end_invocation(worker, key, how).await
+    }
+
     /// Withdraws an accepted invocation that has not started.
     ///
     /// # Errors
@@ -153,7 +166,7 @@ impl Shared {
         let waits = matches!(
             status,
             InvocationStatus::Pending
-                | InvocationStatus::Running
+                | InvocationStatus::Running { .. }
                 | InvocationStatus::Scheduled { .. }
         );
         if !waits || wait.is_zero() {
@@ -163,9 +176,11 @@ impl Shared {
             outcome = joined => Ok(match outcome {
                 Ok(Ok(result)) => InvocationStatus::Completed(result),
                 Ok(Err(InvokeError::Cancelled { .. })) => InvocationStatus::Cancelled,
-                Ok(Err(error @ (InvokeError::Failed { .. } | InvokeError::Exited { .. }))) => {
-                    InvocationStatus::Failed(error)
-                }
+                Ok(Err(
+                    error @ (InvokeError::Failed { .. }
+                    | InvokeError::Killed { .. }
+                    | InvokeError::Exited { .. }),
+                )) => InvocationStatus::Failed(error),
                 Ok(Err(InvokeError::Interrupted { .. })) | Err(_) => status,
                 Ok(Err(error)) => return Err(error),
             }),

@@ -1,5 +1,6 @@
 //! The runtime's face: what the server and the command line ask for.
 
+mod activity;
 mod components;
 mod histories;
 mod invocations;
@@ -16,6 +17,7 @@ use everlog_store::{Health, Replication, Store};
 use tokio::task::JoinHandle;
 use wasmtime::component::Linker;
 
+pub use activity::{Activity, EndedInvocation, EndedPage};
 pub use invocations::MAX_KEY_BYTES;
 pub(crate) use invocations::prepare;
 pub use state::{StateEntry, StatePage};

@@ -10,6 +10,7 @@ use bincode::{Decode, Encode};
 use everlog_oplog::Timestamp;
 
 use super::SharedCount;
+use super::http::RESPONSE_BODY;
 use super::shared::SharedBytes;
 use crate::golem::WorkerWalk;
 use crate::keyvalue::StoredValue;
@@ -317,6 +318,23 @@ impl ResourceRegistry {
                 Some(earliest.map_or(*deadline, |earliest: Timestamp| earliest.min(*deadline)));
         }
         earliest
+    }
+
+    /// The first deadline of the timers among `pollables`.
+    pub(crate) fn first_deadline(&self, pollables: &[u32]) -> Option<Timestamp> {
+        let deadline = |pollable: &u32| {
+            let Some(Recipe::PollOf(source)) = self.get(*pollable) else { return None };
+            match self.get(*source) {
+                Some(Recipe::Timer { deadline, .. }) => Some(*deadline),
+                _ => None,
+            }
+        };
+        pollables.iter().filter_map(deadline).min()
+    }
+
+    /// Whether resource `number` is the stream of a response's body.
+    pub(crate) fn is_response_body(&self, number: u32) -> bool {
+        matches!(self.get(number), Some(Recipe::Opaque { name, .. }) if name == RESPONSE_BODY)
     }
 
     /// Whether a file or directory is open under this name.

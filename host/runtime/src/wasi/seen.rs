@@ -65,6 +65,24 @@ impl WorkerState {
         Ok(())
     }
 
+    /// Whether what `pollable` waits for can tell the guest that it is given up.
+    pub(super) fn can_fail(&mut self, pollable: u32) -> bool {
+        if self.unseen_future(pollable).is_some() || self.unseen_call(pollable).is_some() {
+            return true;
+        }
+        let source = self.source_of(pollable);
+        source.is_some_and(|source| self.guest.resources.is_response_body(source))
+    }
+
+    /// Has what `pollable` waits for fail, unless its outcome is there; a body fails when it is read.
+    pub(super) fn give_up(&mut self, pollable: u32) {
+        if let Some(future) = self.unseen_future(pollable) {
+            future.give_up();
+        } else if let Some(call) = self.unseen_call(pollable) {
+            call.give_up();
+        }
+    }
+
     fn unseen_future(&mut self, pollable: u32) -> Option<&mut ResponseFuture> {
         self.source::<ResponseFuture>(pollable).filter(|future| future.is_unseen())
     }

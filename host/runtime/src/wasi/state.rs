@@ -18,7 +18,7 @@ use super::registry::{Recipe, ResourceRegistry};
 use super::shared::SharedCount;
 use crate::blobstore::Containers;
 use crate::calls::CallsInFlight;
-use crate::durable::Recorder;
+use crate::durable::{Cancellation, Recorder};
 use crate::error::WorkerError;
 use crate::everlog_api::OpenAction;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
@@ -59,6 +59,8 @@ pub(crate) struct WorkerEnvironment {
     pub(crate) shared: Weak<Shared>,
     /// What sends the requests of all workers.
     pub(crate) http_client: Arc<HttpClient>,
+    /// Whether the component imports `everlog:api/cancellation`, so that it can be told where WASI can't.
+    pub(crate) asks_for_cancels: bool,
     /// The buckets of all workers.
     pub(crate) key_values: Arc<KeyValues>,
     /// The containers of all workers.
@@ -117,6 +119,10 @@ pub(crate) struct GuestState {
     pub(crate) bodies_made: u64,
     /// Where listings of keys go on.
     pub(crate) key_cursors: KeyCursors,
+    /// Whether the guest was told that its invocation is to come to an end.
+    pub(crate) told_of_cancel: SharedCount,
+    /// How often it was told so in its life.
+    pub(crate) cancels_told: SharedCount,
 }
 
 /// Gives the generated host traits their view: the worker's state itself.
@@ -155,6 +161,12 @@ impl WorkerState {
             http,
             calls_in_flight,
         }
+    }
+
+    /// What the worker learns of the wish that its invocation come to an end.
+    pub(crate) fn cancellation(&self) -> Cancellation {
+        let GuestState { told_of_cancel, cancels_told, .. } = &self.guest;
+        Cancellation::new(Arc::clone(&self.recorder), told_of_cancel.clone(), cancels_told.clone())
     }
 
     /// The runtime, as long as it is there.

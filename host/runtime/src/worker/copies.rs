@@ -108,7 +108,7 @@ impl Found {
     fn take_in(&mut self, index: Index, entry: Entry, reverted: bool) {
         match entry.kind {
             EntryKind::Accepted { key, fingerprint, .. } => {
-                let record = InvocationRecord { fingerprint, begun: index, ended: None };
+                let record = InvocationRecord::begun(fingerprint, index);
                 self.records.push((key, record));
             }
             EntryKind::Cancelled { key, .. } => {
@@ -119,8 +119,13 @@ impl Found {
             }
             _ if reverted => {}
             EntryKind::InvocationStarted { key, fingerprint, .. } => {
-                let record = InvocationRecord { fingerprint, begun: index, ended: None };
+                let record = InvocationRecord::begun(fingerprint, index);
                 self.current = Some((key, record));
+            }
+            EntryKind::CancelRequested { .. } => {
+                if let Some((_, record)) = &mut self.current {
+                    record.cancelled = true;
+                }
             }
             EntryKind::InvocationCompleted { .. } => {
                 if let Some((key, record)) = self.current.take() {

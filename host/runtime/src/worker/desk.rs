@@ -203,6 +203,17 @@ impl Desk {
         readers.collect()
     }
 
+    /// Takes a call that waits in memory out of the queue, for good; returns its fingerprint and its callers.
+    pub(crate) fn refuse_direct_call(&mut self, key: &str) -> Option<(u64, Vec<Reply<Outcome>>)> {
+        let fingerprint = self.ready.iter().find_map(|waiting| match waiting {
+            Waiting::Direct { call, .. } if call.key == key => Some(call.fingerprint),
+            _ => None,
+        })?;
+        let mut callers = self.take_joined(key);
+        callers.extend(self.take_direct(key));
+        Some((fingerprint, callers))
+    }
+
     /// Takes an accepted invocation out of the queue.
     pub(crate) fn withdraw(&mut self, accepted: Index) {
         self.scheduled.retain(|(_, index)| *index != accepted);

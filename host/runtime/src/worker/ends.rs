@@ -8,7 +8,7 @@ use wasmtime::component::Type;
 
 use super::execute::{End, Stop};
 use super::guest::{ResourceEvent, Returned};
-use super::message::{Control, InvocationResult, answer};
+use super::message::{Control, Ending, InvocationResult, answer};
 use super::task::{Flow, Task};
 use super::{front, load, update};
 use crate::durable::Recorder;
@@ -18,6 +18,14 @@ use crate::exports::Target;
 use crate::records::InvocationRecord;
 use crate::statistics::add;
 use crate::value::{Value, encode_result};
+
+/// What an invocation returned.
+struct Settled {
+    index: Index,
+    value: Option<Value>,
+    ty: Option<Type>,
+    cancelled: bool,
+}
 
 impl Task {
     /// Deals with an execution that ended otherwise than by returning.
@@ -31,6 +39,7 @@ impl Task {
                 let until = until.filter(|_| !self.awaits_answer());
                 if self.is_left_alone(until) { self.leave().await } else { self.reopen().await }
             }
+            End::Cancelled => self.end_current_at_once(Ending::Cancel, None).await,
             End::Exited { code } => self.exit(recorder, code).await,
             End::Jumped => self.reopen().await,
             End::StoreFailed(error) => self.store_failed(error).await,
@@ -79,6 +88,7 @@ impl Task {
                 return self.fail(recorder, FailureKind::HostError, error.to_string()).await;
             }
         };
+        let cancelled = recorder.with(|journal, _| journal.status().cancel_requested().is_some());
         let completion = recorder.with(|journal, now| {
             for event in events {
                 match event {
@@ -95,33 +105,28 @@ impl Task {
             Ok(completion) => {
                 if !completion.replayed {
                     let ty = self.front.version.exports().result_of(target).cloned();
-                    self.settle(recorder, begun, completion.index, value, ty);
+                    let result = Settled { index: completion.index, value, ty, cancelled };
+                    self.settle(recorder, begun, result);
                 }
                 Flow::GoOn
             }
         }
     }
 
-    fn settle(
-        &mut self,
-        recorder: &Arc<Recorder>,
-        begun: Index,
-        index: Index,
-        value: Option<Value>,
-        ty: Option<Type>,
-    ) {
+    fn settle(&mut self, recorder: &Arc<Recorder>, begun: Index, settled: Settled) {
+        let Settled { index, value, ty, cancelled } = settled;
         add(&self.shared.counters.invocations_completed, 1);
         let Some(current) = self.front.desk.current.take() else {
             recorder.flush();
             return;
         };
         let fingerprint = current.fingerprint;
-        let record = InvocationRecord { fingerprint, begun, ended: Some(index) };
+        let record = InvocationRecord { fingerprint, begun, ended: Some(index), cancelled };
         let change = record.put(&self.front.key, &current.key);
         if current.keyed {
             self.front.desk.unsettled(index, current.key.clone());
         }
-        let result = InvocationResult { key: current.key, index, value, ty };
+        let result = InvocationResult { key: current.key, index, value, ty, cancelled };
         let done = Box::new(move |stored: Result<(), StoreError>| {
             answer(current.callers, &stored.map(|()| result).map_err(InvokeError::from));
         });
@@ -193,7 +198,9 @@ impl Task {
     /// Records how the running invocation ended without a result, and tells its callers once that is on disk.
     async fn end_current(&mut self, recorder: &Arc<Recorder>, ended: Index, error: &InvokeError) {
         let begun = recorder.with(|journal, _| {
-            journal.status().current().map(|current| (current.started, current.fingerprint))
+            let status = journal.status();
+            let cancelled = status.cancel_requested().is_some();
+            status.current().map(|current| (current.started, current.fingerprint, cancelled))
         });
         let current = self.front.desk.current.take();
         let Some(current) = current else {
@@ -201,8 +208,9 @@ impl Task {
             return;
         };
         let changes = match begun {
-            Some((begun, fingerprint)) => {
-                let record = InvocationRecord { fingerprint, begun, ended: Some(ended) };
+            Some((begun, fingerprint, cancelled)) => {
+                let ended = Some(ended);
+                let record = InvocationRecord { fingerprint, begun, ended, cancelled };
                 vec![record.put(&self.front.key, &current.key)]
             }
             None => Vec::new(),

@@ -10,11 +10,11 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::front::{Front, Taken};
 use super::guest::{Guest, Prepared, Returned};
-use super::message::{Control, Departing, Message, Reply};
+use super::message::{Control, Departing, Ended, Message, Reply};
 use super::update::{Patience, is_safe_to_cut_off};
 use crate::clock;
 use crate::durable::{Interruption, Recorder};
-use crate::error::WorkerError;
+use crate::error::{InvokeError, WorkerError};
 use crate::exports::Target;
 
 /// Why the guest stopped running.
@@ -27,6 +27,8 @@ pub(crate) enum End {
     Diverged(Box<Divergence>),
     /// It waits for long.
     Suspended { until: Option<Timestamp> },
+    /// It is to come to an end, and waits for what can't tell it so.
+    Cancelled,
     /// It ended its own life.
     Exited { code: u32 },
     /// It went back to an earlier entry.
@@ -48,6 +50,8 @@ pub(crate) enum Stop {
     Control(Control, Reply<Result<(), WorkerError>>),
     /// An operator takes back everything behind this entry, which is part of the history.
     Revert { to: Index, reply: Reply<Result<Index, WorkerError>> },
+    /// The running invocation is not to go on.
+    Kill { reply: Reply<Result<Ended, InvokeError>> },
     /// An update that does not wait for the end of the invocation.
     Update,
     /// It has to leave memory.
@@ -156,6 +160,7 @@ fn interrupted(interruption: Interruption) -> End {
     match interruption {
         Interruption::Diverged(divergence) => End::Diverged(divergence),
         Interruption::Suspend { until } => End::Suspended { until },
+        Interruption::Cancelled => End::Cancelled,
         Interruption::Exit { code } => End::Exited { code },
         Interruption::Jump { .. } => End::Jumped,
         Interruption::Storage(error) => End::StoreFailed(error),

@@ -37,7 +37,7 @@ pub(crate) enum Taken {
 }
 
 /// Where a key stands.
-enum Found {
+pub(super) enum Found {
     /// It runs or waits.
     Waiting,
     /// It has ended.
@@ -80,6 +80,7 @@ impl Front {
             }
             Message::Query { key, join, reply } => self.query(recorder, &key, join, reply).await,
             Message::Cancel { key, reply } => self.cancel(recorder, key, reply).await,
+            Message::End { key, how, reply } => return self.end(recorder, key, how, reply).await,
             Message::Inspect { reply } => {
                 let _ = reply.send(Ok(self.metadata(recorder)));
             }
@@ -192,7 +193,7 @@ impl Front {
         let Call { key, function, fingerprint, trace, .. } = *call;
         let new = NewInvocation { key: key.clone(), function, request, fingerprint, trace };
         let index = recorder.with(|journal, now| journal.accept(new, due, now));
-        let record = InvocationRecord { fingerprint, begun: index, ended: None };
+        let record = InvocationRecord::begun(fingerprint, index);
         self.nudged = true;
         recorder.flush_with(
             vec![record.put(&self.key, &key)],
@@ -259,7 +260,8 @@ impl Front {
         let index = recorder.with(|journal, now| journal.cancel(&key, reason, now));
         self.desk.withdraw(accepted);
         let joined = self.desk.take_joined(&key);
-        let record = InvocationRecord { fingerprint, begun: accepted, ended: Some(index) };
+        let record =
+            InvocationRecord { fingerprint, begun: accepted, ended: Some(index), cancelled: false };
         recorder.flush_with(
             vec![record.put(&self.key, &key)],
             Box::new(move |result| {
@@ -274,7 +276,7 @@ impl Front {
 
     /// What is known of `key`: in memory first, then in what is on its way to the disk, then in the
     /// records. A key that is new to the log costs no look at the store.
-    async fn find(
+    pub(super) async fn find(
         &mut self,
         recorder: &Arc<Recorder>,
         key: &str,
@@ -327,7 +329,9 @@ impl Front {
                 let bytes = self.shared.resolve(&result).await?;
                 let value = decode_result(&bytes).map_err(|error| self.corrupt(ended, &error))?;
                 let ty = self.result_type(record.begun).await?;
-                InvocationStatus::Completed(InvocationResult { key, index: ended, value, ty })
+                let cancelled = record.cancelled;
+                let index = ended;
+                InvocationStatus::Completed(InvocationResult { key, index, value, ty, cancelled })
             }
             EntryKind::Failed { message, .. } => {
                 InvocationStatus::Failed(InvokeError::Failed { message, index: ended })
@@ -335,7 +339,7 @@ impl Front {
             EntryKind::Exited { code } => {
                 InvocationStatus::Failed(InvokeError::Exited { worker: worker(), code })
             }
-            EntryKind::Cancelled { reason, .. } => withdrawn(&reason),
+            EntryKind::Cancelled { reason, .. } => withdrawn(&key, &reason),
             other => return Err(self.corrupt(ended, &other.name())),
         })
     }
@@ -399,7 +403,9 @@ impl Front {
     fn waiting_status(&self, status: &Status, key: &str) -> InvocationStatus {
         let due = status.accepted.values().find(|call| call.key == key).and_then(|call| call.due);
         match (&self.desk.current, due) {
-            (Some(current), _) if current.key == key => InvocationStatus::Running,
+            (Some(current), _) if current.key == key => {
+                InvocationStatus::Running { cancelled: status.cancel_requested().is_some() }
+            }
             (_, Some(due)) => InvocationStatus::Scheduled { due },
             (_, None) => InvocationStatus::Pending,
         }
@@ -454,11 +460,17 @@ impl Front {
     }
 
     pub(crate) fn metadata(&self, recorder: &Arc<Recorder>) -> WorkerMetadata {
-        self.describe(recorder.with(|journal, _| journal.status().clone()))
+        let described = self.describe(recorder.with(|journal, _| journal.status().clone()));
+        WorkerMetadata { waits: recorder.waits(), ..described }
     }
 
     pub(super) fn describe(&self, status: Status) -> WorkerMetadata {
-        WorkerMetadata { worker: self.worker.clone(), status, queued: self.desk.direct_keys() }
+        WorkerMetadata {
+            worker: self.worker.clone(),
+            status,
+            queued: self.desk.direct_keys(),
+            waits: None,
+        }
     }
 
     /// Puts the status into the store's cache, for those who ask while the worker is not in memory.
@@ -476,7 +488,7 @@ impl Front {
     }
 }
 
-fn accepted_under(status: &Status, key: &str) -> Option<(Index, u64)> {
+pub(super) fn accepted_under(status: &Status, key: &str) -> Option<(Index, u64)> {
     let mut accepted = status.accepted.iter();
     accepted.find(|(_, call)| call.key == key).map(|(index, call)| (*index, call.fingerprint))
 }
@@ -503,6 +515,9 @@ fn outcome(key: &str, status: InvocationStatus) -> Outcome {
 /// How the log says that a call was withdrawn since no version of the component has its function.
 const NO_FUNCTION: &str = "function-not-found: ";
 
+/// How the log says that an invocation was killed.
+pub(super) const KILLED: &str = "killed";
+
 /// Why a call is withdrawn, as the log has it.
 pub(super) fn withdrawal(error: &InvokeError) -> String {
     match error {
@@ -512,7 +527,10 @@ pub(super) fn withdrawal(error: &InvokeError) -> String {
 }
 
 /// What has become of a call that was withdrawn for this reason.
-fn withdrawn(reason: &str) -> InvocationStatus {
+fn withdrawn(key: &str, reason: &str) -> InvocationStatus {
+    if reason == KILLED {
+        return InvocationStatus::Failed(InvokeError::Killed { key: key.to_owned() });
+    }
     match reason.strip_prefix(NO_FUNCTION) {
         Some(detail) => {
             InvocationStatus::Failed(InvokeError::NoFunction { detail: detail.to_owned() })

@@ -109,5 +109,5 @@ pub(crate) fn described(
     status: Option<Status>,
 ) -> Result<WorkerMetadata, WorkerError> {
     let status = status.ok_or_else(|| WorkerError::NotFound { worker: worker.to_string() })?;
-    Ok(WorkerMetadata { worker: worker.clone(), status, queued: Vec::new() })
+    Ok(WorkerMetadata { worker: worker.clone(), status, queued: Vec::new(), waits: None })
 }

@@ -207,6 +207,7 @@ fn state(making: &Making<'_>) -> WorkerState {
         network: Policy::new(shared.config.network_sockets)
             .with_private_denied(shared.config.network.policy.deny_private),
         http_client: Arc::clone(&shared.http_client),
+        asks_for_cancels: making.version.asks_for_cancels(),
         key_values: Arc::clone(&shared.key_values),
         containers: Arc::clone(&shared.containers),
     };

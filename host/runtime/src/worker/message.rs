@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bincode::{Decode, Encode};
 use everlog_oplog::{Caller, CopiedLog, Index, Payload, Timestamp, TraceContext};
 use tokio::sync::oneshot;
 use wasmtime::component::Type;
@@ -39,6 +40,8 @@ pub struct InvocationResult {
     pub value: Option<Value>,
     /// The type of `value`.
     pub ty: Option<Type>,
+    /// Whether somebody asked for the end of the invocation before it returned.
+    pub cancelled: bool,
 }
 
 /// How far an invocation is.
@@ -47,7 +50,10 @@ pub enum InvocationStatus {
     /// Waits for its turn.
     Pending,
     /// Runs now, or waits to be retried, resumed or woken.
-    Running,
+    Running {
+        /// Whether somebody has asked for its end.
+        cancelled: bool,
+    },
     /// Waits for its time.
     Scheduled {
         /// Not before then.
@@ -57,7 +63,7 @@ pub enum InvocationStatus {
     Completed(InvocationResult),
     /// Has failed for good.
     Failed(InvokeError),
-    /// Was cancelled before it started.
+    /// Was cancelled, and nothing of it has happened to the worker.
     Cancelled,
 }
 
@@ -121,6 +127,8 @@ pub(crate) enum Message {
     },
     /// Withdraw an accepted invocation that has not started.
     Cancel { key: String, reply: Reply<Result<(), InvokeError>> },
+    /// End an invocation, however far it is.
+    End { key: String, how: Ending, reply: Reply<Result<Ended, InvokeError>> },
     /// Metadata.
     Inspect { reply: Reply<Result<WorkerMetadata, WorkerError>> },
     /// Change of life.
@@ -196,6 +204,24 @@ pub enum RevertTo {
     Index(Index),
     /// So many invocations go, the newest first; the one that is running counts.
     BeforeLast(u64),
+}
+
+/// How an invocation is ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Ending {
+    /// One that waits is taken out of the queue. The one that runs is told, and can make good what it did.
+    Cancel,
+    /// Nothing of it runs any more, and what it did to the worker is taken back.
+    Kill,
+}
+
+/// What came of ending an invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Ended {
+    /// It has ended.
+    Now,
+    /// It is told so by its next wait, and ends by itself.
+    Asked,
 }
 
 /// What an operator can do to a worker.

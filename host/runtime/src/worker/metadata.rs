@@ -3,6 +3,7 @@
 use everlog_oplog::{Index, Status, Timestamp, WorkerState as Life};
 
 use super::WorkerId;
+use crate::durable::Waits;
 
 /// A worker as its oplog describes it.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct WorkerMetadata {
     pub status: Status,
     /// Keys that wait in memory for their turn, beside those that the log accepted.
     pub queued: Vec<String>,
+    /// What the guest waits for in memory, if it does.
+    pub waits: Option<Waits>,
 }
 
 impl WorkerMetadata {

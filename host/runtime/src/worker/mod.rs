@@ -5,6 +5,7 @@ mod beside;
 mod controls;
 mod copies;
 mod desk;
+mod ending;
 mod ends;
 mod execute;
 mod front;
@@ -30,7 +31,8 @@ pub(crate) use listing::{Listing, Precision, described};
 pub(crate) use load::read_log;
 pub(crate) use message::{Call, Control, Message};
 pub use message::{
-    Invocation, InvocationResult, InvocationStatus, PromiseState, RevertTo, WorkerSettings,
+    Ended, Ending, Invocation, InvocationResult, InvocationStatus, PromiseState, RevertTo,
+    WorkerSettings,
 };
 pub use metadata::WorkerMetadata;
 pub use promises::MAX_PROMISE_BYTES;

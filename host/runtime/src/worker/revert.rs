@@ -77,7 +77,7 @@ impl Front {
         }
     }
 
-    async fn reverted(&self, to: Index) -> Result<load::Recovered, WorkerError> {
+    pub(super) async fn reverted(&self, to: Index) -> Result<load::Recovered, WorkerError> {
         let (log, stored) = load::read_log(&self.shared, &self.key).await?;
         let settings = load::settings(&self.shared);
         let identity = self.key.as_bytes();
@@ -149,7 +149,7 @@ impl Task {
     }
 
     /// Tells those who wait for an invocation that is no more; who waits for the one that runs again goes on waiting.
-    fn refuse_reverted(&mut self, recorder: &Arc<Recorder>) {
+    pub(super) fn refuse_reverted(&mut self, recorder: &Arc<Recorder>) {
         let open = recorder
             .with(|journal, _| journal.status().current().map(|current| current.key.clone()));
         let waited_for = self.front.desk.current.as_ref().map(|current| current.key.clone());
@@ -162,7 +162,7 @@ impl Task {
     }
 
     /// A revert to before an update brings the former version of the component back.
-    async fn follow_version(&mut self, recorder: &Arc<Recorder>) -> Flow {
+    pub(super) async fn follow_version(&mut self, recorder: &Arc<Recorder>) -> Flow {
         let version = recorder.with(|journal, _| journal.status().component_version);
         if version == self.front.version.version {
             return Flow::GoOn;
@@ -173,7 +173,7 @@ impl Task {
 }
 
 /// The newest entry before `index` that is part of the history; entry 1 always is.
-fn before(status: &Status, index: Index) -> Index {
+pub(super) fn before(status: &Status, index: Index) -> Index {
     let mut before = Index(index.get() - 1);
     while status.deleted.contains(before) {
         before = Index(before.get() - 1);

@@ -209,7 +209,12 @@ impl Task {
         };
         let reason = withdrawal(&error);
         let index = recorder.with(|journal, now| journal.cancel(&new.key, &reason, now));
-        let record = InvocationRecord { fingerprint: new.fingerprint, begun, ended: Some(index) };
+        let record = InvocationRecord {
+            fingerprint: new.fingerprint,
+            begun,
+            ended: Some(index),
+            cancelled: false,
+        };
         self.front.desk.unsettled(index, new.key.clone());
         recorder.flush_with(
             vec![record.put(&self.front.key, &new.key)],
@@ -223,6 +228,7 @@ impl Task {
         let Run { begun, target, prepared } = run;
         let Some(guest) = &mut self.guest else { return Flow::GoOn };
         guest.state().forget_last_words();
+        guest.state().cancellation().begin();
         let (front, mailbox) = (&mut self.front, &mut self.mailbox);
         let end = execute::run(guest, recorder, front, mailbox, &target, prepared).await;
         self.front.follow(recorder);

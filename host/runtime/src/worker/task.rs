@@ -12,7 +12,7 @@ use super::desk::{Desk, Waiting};
 use super::execute::Stop;
 use super::front::{Front, Taken};
 use super::guest::Guest;
-use super::message::{Control, Departing, Message, Reply, WorkerSettings, answer};
+use super::message::{Control, Departing, Ending, Message, Reply, WorkerSettings, answer};
 use super::registry::Handle;
 use super::{WorkerId, load, update};
 use crate::clock;
@@ -399,6 +399,7 @@ impl Task {
                 Flow::Leave
             }
             Stop::Revert { to, reply } => self.revert(to, reply).await,
+            Stop::Kill { reply } => self.end_current_at_once(Ending::Kill, Some(reply)).await,
         }
     }
 }
@@ -421,6 +422,7 @@ pub(super) fn refuse(message: Message, error: &WorkerError) {
         }
         Message::Create { reply, .. } => drop(reply.send(Err(error))),
         Message::Query { reply, .. } => drop(reply.send(Err(error.into()))),
+        Message::End { reply, .. } => drop(reply.send(Err(error.into()))),
         Message::Inspect { reply } => drop(reply.send(Err(error))),
         Message::Control { reply, .. }
         | Message::Adopt { reply, .. }

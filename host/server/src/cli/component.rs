@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::output::Output;
 use super::progress::{upload_bar, waiting};
 use super::table::{cell, members, table};
+use super::watch::Watch;
 use crate::client::Client;
 
 /// Bytes between two movements of the progress bar.
@@ -38,6 +39,13 @@ pub(super) enum Command {
         /// This version instead of the newest
         #[arg(long)]
         version: Option<u64>,
+    },
+    /// Show a component, its versions and how many workers it has in each status
+    Describe {
+        /// Its name or UUID
+        component: String,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Try a version on every worker of a component, beside the workers
     CheckUpdate {
@@ -77,6 +85,9 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             let answer = client.json(client.request(Method::GET, &path)?).await?;
             Ok(output.one(&answer, component_text)?)
         }
+        Command::Describe { component, watch } => {
+            watch.repeat(async || describe(client, output, &component).await).await
+        }
         Command::CheckUpdate { component, version } => {
             let path = ["v1", "components", &component, "check-update"];
             let request = client.request(Method::POST, &path)?;
@@ -89,6 +100,37 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             Ok(output.done(&format!("deleted {component}"))?)
         }
     }
+}
+
+/// Counts the workers of a component, page by page.
+async fn describe(client: &Client, output: &Output, component: &str) -> anyhow::Result<()> {
+    let mut answer =
+        client.json(client.request(Method::GET, &["v1", "components", component])?).await?;
+    let mut statuses = serde_json::Map::new();
+    let mut versions = serde_json::Map::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = vec![("component", component.to_owned()), ("limit", "1000".to_owned())];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let request = client.request(Method::GET, &["v1", "workers"])?.query(&query);
+        let page = client.json(request).await?;
+        for worker in page["workers"].as_array().into_iter().flatten() {
+            count(&mut statuses, cell(&worker["status"]));
+            count(&mut versions, cell(&worker["version"]));
+        }
+        cursor = page["cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    answer["workersByStatus"] = statuses.into();
+    answer["workersByVersion"] = versions.into();
+    Ok(output.one(&answer, component_text)?)
+}
+
+fn count(counts: &mut serde_json::Map<String, Value>, name: String) {
+    let before = counts.get(&name).and_then(Value::as_u64).unwrap_or_default();
+    counts.insert(name, (before + 1).into());
 }
 
 async fn add(

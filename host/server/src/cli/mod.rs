@@ -4,6 +4,7 @@ mod cluster;
 mod completions;
 mod component;
 mod config;
+mod invocation;
 mod invoke;
 mod oplog;
 mod output;
@@ -15,6 +16,7 @@ mod state;
 mod store;
 mod table;
 mod transfer;
+mod watch;
 mod wit;
 mod worker;
 
@@ -75,6 +77,9 @@ enum Command {
     Worker(worker::Command),
     /// Invoke a function of a worker, which is created on first use
     Invoke(invoke::Arguments),
+    /// List, look at, cancel and kill invocations
+    #[command(subcommand)]
+    Invocation(invocation::Command),
     /// Complete promises, and see how they stand
     #[command(subcommand)]
     Promise(promise::Command),
@@ -132,6 +137,12 @@ impl Cli {
                 speak(
                     global,
                     |client| async move { invoke::run(arguments, &client, &output).await },
+                )?;
+            }
+            Command::Invocation(command) => {
+                speak(
+                    global,
+                    |client| async move { invocation::run(command, &client, &output).await },
                 )?;
             }
             Command::Promise(command) => {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::output::{Format, Output, line};
 use super::table::{cell, members, table};
 use super::transfer::{export, import};
+use super::watch::Watch;
 use crate::client::Client;
 
 #[derive(Debug, Subcommand)]
@@ -41,9 +42,18 @@ pub(super) enum Command {
         /// Go on where the list before ended
         #[arg(long)]
         cursor: Option<String>,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Show a worker
     Get(Named),
+    /// Show what a worker is doing and what it waits for
+    Describe {
+        #[command(flatten)]
+        worker: Named,
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// Delete a worker with all that it owns
     Delete(Named),
     /// Stop a worker at the next safe point
@@ -147,16 +157,25 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             let request = client.request(Method::PUT, &worker.path(&[]))?.json(&settings);
             Ok(output.one(&client.json(request).await?, members)?)
         }
-        Command::List { component, filter, limit, cursor } => {
+        Command::List { component, filter, limit, cursor, watch } => {
             let mut query = vec![("limit", limit.to_string())];
             query.extend(component.map(|component| ("component", component)));
             query.extend(filter.into_iter().map(|filter| ("filter", filter)));
             query.extend(cursor.map(|cursor| ("cursor", cursor)));
-            list(client, output, &query).await
+            watch.repeat(async || list(client, output, &query).await).await
         }
         Command::Get(worker) => {
             let request = client.request(Method::GET, &worker.path(&[]))?;
             Ok(output.one(&client.json(request).await?, members)?)
+        }
+        Command::Describe { worker, watch } => {
+            let path = worker.path(&["activity"]);
+            watch
+                .repeat(async || {
+                    let activity = client.json(client.request(Method::GET, &path)?).await?;
+                    Ok(output.one(&activity, activity_text)?)
+                })
+                .await
         }
         Command::Delete(worker) => {
             client.json(client.request(Method::DELETE, &worker.path(&[]))?).await?;
@@ -231,6 +250,25 @@ fn workers_text(workers: &[Value]) -> String {
     };
     let rows: Vec<_> = workers.iter().map(row).collect();
     table(&["COMPONENT", "WORKER", "STATUS", "VERSION", "PENDING", "CREATED"], &rows)
+}
+
+/// A worker's activity: its members, then each open call, then the queue.
+fn activity_text(activity: &Value) -> String {
+    let mut head = activity.clone();
+    if let Some(head) = head.as_object_mut() {
+        head.retain(|_, value| !value.is_array() && !value.is_null());
+    }
+    let mut text = members(&head);
+    for (title, member) in [("open calls", "openCalls"), ("queue", "queue")] {
+        let items = activity[member].as_array().map(Vec::as_slice).unwrap_or_default();
+        if !items.is_empty() {
+            text.push_str(&format!("\n{title}\n"));
+        }
+        for item in items {
+            text.push_str(&format!("  {}\n", cell(item)));
+        }
+    }
+    text
 }
 
 async fn order(

@@ -94,6 +94,7 @@ impl From<InvokeError> for Problem {
             InvokeError::QueueFull { .. } => Code::TooManyRequests,
             InvokeError::NotFound { .. } => Code::InvocationNotFound,
             InvokeError::Cancelled { .. } => Code::InvocationCancelled,
+            InvokeError::Killed { .. } => Code::InvocationKilled,
             InvokeError::NotCancellable { .. } => Code::InvocationNotCancellable,
             InvokeError::InvalidArguments { .. } => Code::InvalidArguments,
             InvokeError::NoFunction { .. } => Code::FunctionNotFound,

@@ -57,6 +57,9 @@ pub(super) async fn invoke(
     invoke_function(&app, &component, worker, &function, &parts, body).await
 }
 
+/// The header of a result that says that somebody had asked for the end of the invocation.
+const CANCELLED: header::HeaderName = header::HeaderName::from_static("everlog-cancelled");
+
 /// `POST /v1/workers/{component}/{worker}/invoke?function=`.
 pub(super) async fn invoke_named(
     State(app): State<Arc<App>>,
@@ -313,6 +316,9 @@ fn result_answer(result: &InvocationResult, urns: &HandleUrns, answer: Answer) -
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     insert(headers, IDEMPOTENCY_KEY, &result.key);
+    if result.cancelled {
+        headers.insert(CANCELLED, HeaderValue::from_static("true"));
+    }
     response
 }
 

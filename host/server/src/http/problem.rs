@@ -41,6 +41,7 @@ pub(crate) enum Code {
     WorkerStalled,
     PreviousInvocationFailed,
     InvocationCancelled,
+    InvocationKilled,
     InvocationReverted,
     InvocationNotCancellable,
     BodyTooLarge,
@@ -92,6 +93,7 @@ impl Code {
             Self::WorkerStalled => "worker-stalled",
             Self::PreviousInvocationFailed => "previous-invocation-failed",
             Self::InvocationCancelled => "invocation-cancelled",
+            Self::InvocationKilled => "invocation-killed",
             Self::InvocationReverted => "invocation-reverted",
             Self::InvocationNotCancellable => "invocation-not-cancellable",
             Self::BodyTooLarge => "body-too-large",
@@ -143,6 +145,7 @@ impl Code {
             | Self::WorkerStalled
             | Self::PreviousInvocationFailed
             | Self::InvocationCancelled
+            | Self::InvocationKilled
             | Self::InvocationReverted
             | Self::InvocationNotCancellable => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -193,6 +196,7 @@ impl Code {
             Self::PreviousInvocationFailed => "An earlier invocation of the worker failed",
             Self::InvocationReverted => "The invocation was taken back",
             Self::InvocationCancelled => "The invocation was cancelled",
+            Self::InvocationKilled => "The invocation was killed",
             Self::InvocationNotCancellable => "The invocation cannot be cancelled any more",
             Self::BodyTooLarge => "The body is too large",
             Self::HeadTooLarge => "The headers are too large",

@@ -7,13 +7,14 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use everlog_runtime::value::HandleUrns;
 use everlog_runtime::{ComponentVersion, WorkerError, WorkerId, WorkerSettings};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::app::App;
 use super::body::{Language, body_language, read_body};
-use super::encode::WorkerJson;
+use super::encode::{WorkerJson, activity_json};
 use super::names::PathOf;
 use super::parameters::Parameters;
 use super::problem::{Code, Problem};
@@ -109,6 +110,20 @@ pub(super) async fn get(
     };
     let metadata = metadata.map_err(|error| named.problem(error))?;
     Ok(Json(WorkerJson::of(&metadata, &named.component.name)).into_response())
+}
+
+/// `GET …/activity`: what the worker is doing.
+pub(super) async fn activity(
+    State(app): State<Arc<App>>,
+    PathOf((component, worker)): PathOf<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Parameters::of(request.uri(), &[])?;
+    let named = Named::find(&app, &component, worker)?;
+    let activity = app.runtime.activity(&named.id).await;
+    let activity = activity.map_err(|error| named.problem(error))?;
+    let urns = HandleUrns::of_worker(&named.component.id.to_string(), &named.id.name);
+    Ok(Json(activity_json(&activity, &named.component.name, &urns)).into_response())
 }
 
 /// `DELETE /v1/workers/{component}/{worker}`.

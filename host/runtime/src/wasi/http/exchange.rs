@@ -10,7 +10,7 @@ use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
 use super::outcome::RequestLine;
 use super::request_body::{Outgoing, RequestBody};
-use crate::durable::Recorder;
+use crate::durable::{Cancellation, Recorder};
 use crate::network::{HttpClient, HttpFailure, RequestFrames, ResponseFrames, TimeLimits};
 
 /// What comes of sending a request.
@@ -37,6 +37,9 @@ pub(super) struct Exchange {
     /// Whether it may be sent again.
     pub(super) idempotent: bool,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) cancellation: Cancellation,
+    /// When it began, for the cancellation.
+    pub(super) mark: u64,
     pub(super) client: Arc<HttpClient>,
     pub(super) flights: Flights,
 }
@@ -45,6 +48,16 @@ impl Exchange {
     /// What its outcome says of it.
     pub(super) fn line(&self) -> RequestLine {
         RequestLine { method: self.method.to_string(), uri: self.uri.to_string() }
+    }
+
+    /// Whether it is given up, since somebody asks for the end of the invocation.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.cancellation.is_given_up(self.mark)
+    }
+
+    /// Returns when it is to be given up.
+    pub(super) async fn given_up(&self) {
+        self.cancellation.given_up(self.mark).await;
     }
 
     /// Sends it once everything that is recorded is durable.

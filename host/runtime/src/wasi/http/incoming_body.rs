@@ -6,7 +6,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::HostIncomingBody;
 use wasmtime_wasi_http::p2::body;
 
 use super::response_body::{GuestTrailers, ResponseBody};
-use super::{WorkerState, recipe};
+use super::{RESPONSE_BODY, WorkerState, recipe};
 
 impl HostIncomingBody for WorkerState {
     fn stream(
@@ -20,7 +20,7 @@ impl HostIncomingBody for WorkerState {
         let Some(input) = ours.take_input() else { return Ok(Err(())) };
         let stream: DynInputStream = Box::new(input);
         let stream = self.table.push_child(stream, &body)?;
-        self.adopt(&stream, recipe("input-stream"));
+        self.adopt(&stream, recipe(RESPONSE_BODY));
         Ok(Ok(stream))
     }
 

@@ -42,6 +42,9 @@ use super::shared::SharedCount;
 use super::{HasWorker, Recipe, WorkerState};
 use crate::network::HttpClient;
 
+/// What the stream of a response's body is called among the resources.
+pub(super) const RESPONSE_BODY: &str = "response-body";
+
 /// Links `wasi:http/types` and `wasi:http/outgoing-handler`.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
     let options = LinkOptions::default();

@@ -132,6 +132,8 @@ impl WorkerState {
             begin,
             idempotent: idempotent || begin.is_none(),
             recorder: Arc::clone(&self.recorder),
+            mark: self.cancellation().mark(),
+            cancellation: self.cancellation(),
             client: Arc::clone(&self.http.client),
             flights: self.http.flights.clone(),
         };

@@ -139,12 +139,33 @@ impl ResponseBody {
 
     async fn filled(&self) {
         self.fetch();
-        poll_fn(|context| self.poll_fill(context)).await;
+        tokio::select! {
+            biased;
+            () = poll_fn(|context| self.poll_fill(context)) => {}
+            () = self.exchange.given_up() => self.give_up(),
+        }
+    }
+
+    /// Breaks the body off, since somebody asks for the end of the invocation.
+    fn give_up(&self) {
+        self.exchange.cancellation.tell();
+        self.lock().fail(HttpFailure::Cancelled);
+    }
+
+    /// Gives the guest what it got before.
+    fn repeat(&self, read: BodyRead) -> BodyRead {
+        if matches!(read, BodyRead::Failed(HttpFailure::Cancelled)) {
+            self.exchange.cancellation.tell();
+        }
+        self.lock().repeat(read)
     }
 
     fn poll_once(&self) {
         self.fetch();
-        let _ = self.poll_fill(&mut Context::from_waker(Waker::noop()));
+        let filled = self.poll_fill(&mut Context::from_waker(Waker::noop()));
+        if filled.is_pending() && self.exchange.is_given_up() {
+            self.give_up();
+        }
     }
 
     fn ask<T: bincode::Decode<()>>(
@@ -159,7 +180,7 @@ impl ResponseBody {
     /// What one read brings: recorded before, or now.
     fn read(&self, size: usize) -> wasmtime::Result<BodyRead> {
         match self.ask(READ, &(size as u64))? {
-            Entered::Replayed(read) => Ok(self.lock().repeat(read)),
+            Entered::Replayed(read) => Ok(self.repeat(read)),
             Entered::Live(ticket) => {
                 self.poll_once();
                 let read = self.lock().take(size);
@@ -174,7 +195,7 @@ impl ResponseBody {
 
     async fn blocking_read(&self, size: usize) -> wasmtime::Result<BodyRead> {
         match self.ask(BLOCKING_READ, &(size as u64))? {
-            Entered::Replayed(read) => Ok(self.lock().repeat(read)),
+            Entered::Replayed(read) => Ok(self.repeat(read)),
             Entered::Live(ticket) => {
                 self.filled().await;
                 let read = self.lock().take(size);
@@ -188,7 +209,11 @@ impl ResponseBody {
     /// Waits for the end of the body, whatever comes before it.
     async fn ended(&self) {
         self.fetch();
-        poll_fn(|context| self.lock().poll_end(context)).await;
+        tokio::select! {
+            biased;
+            () = poll_fn(|context| self.lock().poll_end(context)) => {}
+            () = self.exchange.given_up() => self.give_up(),
+        }
     }
 
     /// What came after the body; `None` where that is not known yet.

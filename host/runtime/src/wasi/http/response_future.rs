@@ -45,8 +45,11 @@ impl ResponseFuture {
     /// Sends the request, unless that happened before.
     pub(super) fn new(response: ResponseToCome) -> Self {
         let ResponseToCome { exchange, replayed } = response;
-        let state = if replayed { State::Begun } else { State::Sent(exchange.send()) };
-        Self { exchange, state }
+        let mut future = Self { exchange, state: State::Begun };
+        if !replayed {
+            future.begin();
+        }
+        future
     }
 
     /// Whether the guest does not know of an outcome.
@@ -58,15 +61,40 @@ impl ResponseFuture {
     fn send(&mut self) {
         let replaying = self.exchange.recorder.is_replaying();
         if matches!(self.state, State::Begun) && !replaying {
-            self.state = State::Sent(self.exchange.send());
+            self.begin();
         }
+    }
+
+    /// Sends the request, unless somebody asks for the end of the invocation.
+    fn begin(&mut self) {
+        if self.exchange.cancellation.is_due() {
+            self.exchange.cancellation.tell();
+        }
+        self.state = match self.exchange.is_given_up() {
+            true => State::Arrived(Err(HttpFailure::Cancelled)),
+            false => State::Sent(self.exchange.send()),
+        };
+    }
+
+    /// Fails unless an outcome is there, since somebody asks for the end of the invocation.
+    pub(in crate::wasi) fn give_up(&mut self) {
+        self.send();
+        let _ = self.poll_arrival(&mut Context::from_waker(Waker::noop()));
     }
 
     fn poll_arrival(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.state {
-            State::Sent(sent) => Pin::new(sent).poll(context).map(|arrival| {
-                self.state = State::Arrived(arrival);
-            }),
+            State::Sent(sent) => match Pin::new(sent).poll(context) {
+                Poll::Ready(arrival) => {
+                    self.state = State::Arrived(arrival);
+                    Poll::Ready(())
+                }
+                Poll::Pending if self.exchange.is_given_up() => {
+                    self.state = State::Arrived(Err(HttpFailure::Cancelled));
+                    Poll::Ready(())
+                }
+                Poll::Pending => Poll::Pending,
+            },
             State::Begun => Poll::Pending,
             _ => Poll::Ready(()),
         }
@@ -175,6 +203,9 @@ impl ResponseFuture {
     /// Takes the outcome from the log. The response itself is where an earlier life left it: a request that is made in
     /// every replay brings another.
     fn repeat(&mut self, outcome: Outcome) {
+        if matches!(outcome, Outcome::Failed(HttpFailure::Cancelled)) {
+            self.exchange.cancellation.tell();
+        }
         let source = match std::mem::replace(&mut self.state, State::Taken) {
             State::Sent(sent) => Source::Coming(sent),
             State::Arrived(Ok(Arrived { response, flight })) => {

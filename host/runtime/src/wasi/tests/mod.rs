@@ -108,6 +108,7 @@ impl House {
                 Arc::clone(&self.locks),
                 KeyPrefixes::default(),
             )),
+            asks_for_cancels: false,
             containers: Arc::new(Containers::new(Arc::clone(&self.store), Arc::clone(&self.locks))),
         }
     }

@@ -62,6 +62,7 @@ impl Missed {
                 format!("{function} asked for {asked}, but there may be {allowed}")
             }
             End::Suspended { .. } => format!("{function} waited for too long"),
+            End::Cancelled => format!("{function} was cancelled"),
             End::Exited { code } => format!("{function} exited with code {code}"),
             End::Returned(_) | End::Halted | End::Jumped => format!("{function} did not return"),
         };

@@ -1,7 +1,7 @@
 //! What the host provides: `golem:api/host` and, through other crates, WASI.
 
-mod everlog_api;
 mod cancellation;
+mod everlog_api;
 mod http;
 mod workers;
 
@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bindings::golem::api::host as api;
 use uuid::Uuid;
 
-pub(crate) use everlog_api::*;
 pub(crate) use cancellation::cancelled;
+pub(crate) use everlog_api::*;
 pub(crate) use http::send;
 pub(crate) use workers::*;
 

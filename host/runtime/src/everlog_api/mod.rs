@@ -1,8 +1,8 @@
 //! `everlog:api`: what guests are offered beyond WASI and `golem:api`.
 
 mod actions;
-mod invocations;
 mod cancellation;
+mod invocations;
 mod outcomes;
 mod places;
 mod state;

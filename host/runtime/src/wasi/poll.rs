@@ -143,13 +143,15 @@ impl WorkerState {
     /// Waits for what the guest waits for, or for the wish that its invocation come to an end.
     async fn wait_for(&mut self, numbers: &[u32], polled: Polled) -> wasmtime::Result<Waited> {
         let cancellation = self.cancellation();
+        let in_action = self.open_action().is_some();
         let recorder = Arc::clone(&self.recorder);
         let until = self.guest.resources.first_deadline(numbers);
         let pollables = numbers.len();
         let noted = recorder.note_wait(WaitsFor::Poll { until, pollables });
         let ready = tokio::select! {
             biased;
-            () = cancellation.due() => None,
+            // What an action waits for is not recorded, so nothing could say that the guest was told.
+            () = cancellation.due(), if !in_action => None,
             ready = self.poll_table(polled) => Some(ready?),
         };
         drop(noted);

@@ -115,7 +115,7 @@ impl Shared {
         let ty = reader.version.exports().result_of(&target).cloned();
         reader.used = clock::now();
         self.readers.keep(worker.clone(), reader);
-        Ok(InvocationResult { key, index: Index(before.get() - 1), value, ty })
+        Ok(InvocationResult { key, index: Index(before.get() - 1), value, ty, cancelled: false })
     }
 
     /// An instance that is as the worker was before the invocation that began at `before`.
@@ -152,6 +152,7 @@ fn told(end: End) -> String {
             format!("{} is allowed, and it asked for {}", divergence.recorded, divergence.asked)
         }
         End::Suspended { .. } => "it waits for too long".to_owned(),
+        End::Cancelled => "it was cancelled".to_owned(),
         End::Exited { code } => format!("it exited with code {code}"),
         End::StoreFailed(error) => error.to_string(),
         End::Returned(_) | End::Jumped | End::Halted | End::Stopped(_) => {

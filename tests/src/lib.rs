@@ -27,6 +27,7 @@ pub mod peer;
 pub mod process;
 pub mod redis;
 pub mod reply;
+pub mod schedule;
 pub mod seed;
 pub mod server;
 pub mod shop;

@@ -30,6 +30,7 @@ mod keyvalue;
 pub mod network;
 mod records;
 mod runtime;
+pub mod schedules;
 mod shared;
 mod spaces;
 pub mod state_store;

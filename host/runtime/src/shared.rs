@@ -16,6 +16,7 @@ use crate::error::WorkerError;
 use crate::files::FilesRoot;
 use crate::keyvalue::KeyValues;
 use crate::network::HttpClient;
+use crate::schedules::Schedules;
 use crate::state_store::StateStores;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) key_values: Arc<KeyValues>,
     /// The containers of all workers.
     pub(crate) containers: Arc<Containers>,
+    /// Calls at times that are told in advance.
+    pub(crate) schedules: Schedules,
     /// The state stores, which are buckets too.
     pub(crate) state_stores: StateStores,
 }

@@ -21,3 +21,5 @@ pub(crate) const OBJECTS: Space = Space::new(7);
 pub(crate) const ENDS: Space = Space::new(8);
 /// Component UUID, then version (8 bytes, big-endian) → what its deployer said of it.
 pub(crate) const DEPLOYMENTS: Space = Space::new(10);
+/// Name of a schedule → `ScheduleRecord`.
+pub(crate) const SCHEDULES: Space = Space::new(9);

@@ -72,6 +72,8 @@ mod reverted_worker_forgets;
 mod reverts_cross_updates;
 mod run_resumes;
 mod saga_is_whole_or_nothing;
+mod schedule_fires_across_downtime;
+mod schedules_fire_once_on_many_nodes;
 mod second_server_is_refused;
 mod server_tells_its_health;
 mod shared_data_is_limited;

@@ -35,6 +35,7 @@ use crate::error::{ComponentError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
 use crate::keyvalue::{Bucket, KeyPrefixes, KeyValues, Locks};
 use crate::network::HttpClient;
+use crate::schedules::{Schedules, run_schedules};
 use crate::shared::Shared;
 use crate::state_store::{StateStores, run_sweeper};
 use crate::statistics::{Counters, Statistics};
@@ -51,7 +52,7 @@ const CACHE_SWEEP: Duration = Duration::from_secs(60);
 
 /// Executes workers durably. One per process and store.
 pub struct Runtime {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     background: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -103,6 +104,7 @@ impl Runtime {
             http_client: Arc::new(http_client),
             key_values: Arc::new(key_values),
             containers: Arc::new(containers),
+            schedules: Schedules::default(),
             state_stores,
             config,
         });
@@ -111,6 +113,7 @@ impl Runtime {
             tokio::spawn(sweep(Arc::clone(&shared))),
             tokio::spawn(sweep_cache(Arc::clone(&shared))),
             tokio::spawn(run_sweeper(Arc::clone(&shared))),
+            tokio::spawn(run_schedules(Arc::clone(&shared))),
             tokio::spawn(refresh_components(Arc::clone(&shared))),
         ];
         Ok(Arc::new(Self { shared, background: Mutex::new(background) }))

@@ -142,7 +142,10 @@ impl Field {
             Some(_) => return Err(format!("the {} has a step {item:?}", self.name)),
         };
         if from > to {
-            return Err(format!("the {} has a range {range:?} that ends before it begins", self.name));
+            return Err(format!(
+                "the {} has a range {range:?} that ends before it begins",
+                self.name
+            ));
         }
         Ok((from..=to).step_by(step).fold(0, |bits, number| bits | 1 << number))
     }
@@ -182,9 +185,18 @@ mod tests {
 
     #[test]
     fn expressions_mean_what_cron_means() {
-        assert_eq!(times("30 9 * * mon-fri", 3), ["01-01 09:30:00", "01-02 09:30:00", "01-05 09:30:00"]);
-        assert_eq!(times("*/20 0 1 * *", 4), ["01-01 00:00:00", "01-01 00:20:00", "01-01 00:40:00", "02-01 00:00:00"]);
-        assert_eq!(times("5/25 3 * * *", 3), ["01-01 03:05:00", "01-01 03:30:00", "01-01 03:55:00"]);
+        assert_eq!(
+            times("30 9 * * mon-fri", 3),
+            ["01-01 09:30:00", "01-02 09:30:00", "01-05 09:30:00"]
+        );
+        assert_eq!(
+            times("*/20 0 1 * *", 4),
+            ["01-01 00:00:00", "01-01 00:20:00", "01-01 00:40:00", "02-01 00:00:00"]
+        );
+        assert_eq!(
+            times("5/25 3 * * *", 3),
+            ["01-01 03:05:00", "01-01 03:30:00", "01-01 03:55:00"]
+        );
         assert_eq!(times("15,45 0 0 1 1 *", 2), ["01-01 00:00:15", "01-01 00:00:45"]);
         assert_eq!(times("@monthly", 2), ["01-01 00:00:00", "02-01 00:00:00"]);
         assert_eq!(times("0 0 * * 7", 1), times("0 0 * * SUN", 1));
@@ -202,7 +214,10 @@ mod tests {
         let refused = |text: &str| Cron::parse(text).unwrap_err();
         assert_eq!(refused("* * * *"), "it has 4 fields; cron has 5, or 6 with seconds");
         assert_eq!(refused("60 * * * *"), "the minute is a number from 0 to 59, not \"60\"");
-        assert_eq!(refused("* * 0 * *"), "the day of the month is a number from 1 to 31, not \"0\"");
+        assert_eq!(
+            refused("* * 0 * *"),
+            "the day of the month is a number from 1 to 31, not \"0\""
+        );
         assert!(refused("* * * foo *").contains("month"));
         assert!(refused("5-1 * * * *").contains("ends before it begins"));
         assert!(refused("*/0 * * * *").contains("step"));

@@ -126,7 +126,9 @@ pub enum ScheduleError {
         name: String,
     },
     /// There is one of that name.
-    #[error("there is a schedule {name:?} already, which is another; remove it first, or choose another name")]
+    #[error(
+        "there is a schedule {name:?} already, which is another; remove it first, or choose another name"
+    )]
     Exists {
         /// The name.
         name: String,
@@ -165,10 +167,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`ScheduleError`] if it can't be, or there is another of its name.
-    pub async fn add_schedule(
-        &self,
-        new: NewSchedule,
-    ) -> Result<(Schedule, bool), ScheduleError> {
+    pub async fn add_schedule(&self, new: NewSchedule) -> Result<(Schedule, bool), ScheduleError> {
         let (name, record) = new.into_record()?;
         if self.shared.count_schedules().await? >= MAX_SCHEDULES {
             return Err(ScheduleError::TooMany { limit: MAX_SCHEDULES });

@@ -105,12 +105,21 @@ mod tests {
             missed: Missed::RunAll(3),
             paused: true,
             next: Some(Timestamp(2)),
-            last: Some(FiredRecord { due: Timestamp(3), at: Timestamp(4), key: "k".to_owned(), error: None }),
+            last: Some(FiredRecord {
+                due: Timestamp(3),
+                at: Timestamp(4),
+                key: "k".to_owned(),
+                error: None,
+            }),
             fired: 5,
             skipped: 6,
         };
         let bytes = [
-            &[1][..], &[7; 16], &[1], &[8; 16], b"\x01w\x01f\x02\x01\x00\x02[]",
+            &[1][..],
+            &[7; 16],
+            &[1],
+            &[8; 16],
+            b"\x01w\x01f\x02\x01\x00\x02[]",
             b"\x01\x01c\x01z\x02\x03\x01\x01\x02\x01\x03\x04\x01k\x00\x05\x06",
         ]
         .concat();

@@ -77,6 +77,10 @@ pub(crate) async fn run_schedules(shared: Arc<Shared>) {
             () = shared.schedules.changed.notified() => look_at = Timestamp(0),
             Some(fired) = firing.join_next() => {
                 if let Ok((name, next)) = fired {
+                    // One that is over, or was changed meanwhile.
+                    if next.is_none() {
+                        look_at = Timestamp(0);
+                    }
                     plan.fired(name, next);
                 }
             }
@@ -99,16 +103,13 @@ impl Plan {
                 match ScheduleRecord::decode(&name, &bytes) {
                     Ok(record) => {
                         let ours = record.worker().is_ok_and(|worker| shared.serves(&worker));
-                        if ours && !record.paused && let Some(next) = record.next {
+                        if ours
+                            && !record.paused
+                            && let Some(next) = record.next
+                        {
                             let known = self.since.get(&name).copied();
                             let known = known.filter(|(id, _)| *id == record.id);
-                            // One that is new was made in time, whoever made it.
-                            let new = if record.fired + record.skipped == 0 && record.last.is_none() {
-                                now.min(record.created_at)
-                            } else {
-                                now
-                            };
-                            let since = known.map_or(new, |(_, since)| since);
+                            let since = known.map_or(now, |(_, since)| since);
                             seen.insert(name.clone(), (record.id, since));
                             if !self.firing.contains(&name) {
                                 self.due.insert((next, name));
@@ -144,11 +145,7 @@ impl Plan {
 
 impl Shared {
     /// Fires a schedule as often as it is due; returns when to come back to it.
-    async fn fire_schedule(
-        self: &Arc<Self>,
-        name: &str,
-        since: Timestamp,
-    ) -> Option<Timestamp> {
+    async fn fire_schedule(self: &Arc<Self>, name: &str, since: Timestamp) -> Option<Timestamp> {
         match self.try_fire_schedule(name, since).await {
             Ok(next) => next,
             Err(error) => {
@@ -205,14 +202,8 @@ impl Shared {
             start: Some(Start::Now),
             arguments: Arguments::Values(values),
         };
-        let parcel = Parcel {
-            request,
-            key,
-            due: None,
-            args: Vec::new(),
-            env: Vec::new(),
-            trace: None,
-        };
+        let parcel =
+            Parcel { request, key, due: None, args: Vec::new(), env: Vec::new(), trace: None };
         Ok(self.carry(&worker, &parcel).await.err().map(|failure| failure.to_string()))
     }
 }

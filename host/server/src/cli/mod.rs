@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod promise;
 mod run;
+mod schedule;
 mod serve;
 mod state;
 mod store;
@@ -83,6 +84,9 @@ enum Command {
     /// Complete promises, and see how they stand
     #[command(subcommand)]
     Promise(promise::Command),
+    /// Have workers called at certain times
+    #[command(subcommand)]
+    Schedule(schedule::Command),
     /// See and set the state of a worker
     #[command(subcommand)]
     State(state::Command),
@@ -149,6 +153,12 @@ impl Cli {
                 speak(
                     global,
                     |client| async move { promise::run(command, &client, &output).await },
+                )?;
+            }
+            Command::Schedule(command) => {
+                speak(
+                    global,
+                    |client| async move { schedule::run(command, &client, &output).await },
                 )?;
             }
             Command::State(command) => {

@@ -79,7 +79,10 @@ pub(super) async fn fork(
 }
 
 /// Reads a body that is a JSON object of these members.
-async fn order<T: DeserializeOwned>(app: &App, request: Request<Body>) -> Result<T, Problem> {
+pub(super) async fn order<T: DeserializeOwned>(
+    app: &App,
+    request: Request<Body>,
+) -> Result<T, Problem> {
     let (parts, body) = request.into_parts();
     Parameters::of(&parts.uri, &[])?;
     if body_language(&parts.headers)? != Language::Json {

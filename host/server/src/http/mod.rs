@@ -22,6 +22,7 @@ mod parameters;
 mod problem;
 mod promise_routes;
 mod routes;
+mod schedule_routes;
 mod server;
 mod service_routes;
 mod state_routes;

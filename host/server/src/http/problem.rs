@@ -28,6 +28,8 @@ pub(crate) enum Code {
     InvocationNotFound,
     PromiseNotFound,
     StateNotFound,
+    ScheduleNotFound,
+    ScheduleExists,
     NotInHistory,
     InvalidOplog,
     ComponentDiffers,
@@ -80,6 +82,8 @@ impl Code {
             Self::InvocationNotFound => "invocation-not-found",
             Self::PromiseNotFound => "promise-not-found",
             Self::StateNotFound => "state-not-found",
+            Self::ScheduleNotFound => "schedule-not-found",
+            Self::ScheduleExists => "schedule-exists",
             Self::NotInHistory => "not-in-history",
             Self::InvalidOplog => "invalid-oplog",
             Self::ComponentDiffers => "component-differs",
@@ -132,11 +136,13 @@ impl Code {
             | Self::FunctionNotFound
             | Self::InvocationNotFound
             | Self::PromiseNotFound
-            | Self::StateNotFound => StatusCode::NOT_FOUND,
+            | Self::StateNotFound
+            | Self::ScheduleNotFound => StatusCode::NOT_FOUND,
             Self::StateStands => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::WorkerExists
+            | Self::ScheduleExists
             | Self::ComponentDiffers
             | Self::ComponentHasWorkers
             | Self::WorkerInterrupted
@@ -181,6 +187,8 @@ impl Code {
             Self::FunctionNotFound => "There is no such function",
             Self::InvocationNotFound => "There is no such invocation",
             Self::PromiseNotFound => "There is no such promise",
+            Self::ScheduleNotFound => "There is no such schedule",
+            Self::ScheduleExists => "There is another schedule of that name",
             Self::StateNotFound => "The worker's state has no such key",
             Self::NotInHistory => "The worker's history does not reach there",
             Self::InvalidOplog => "The body is no exported oplog",

@@ -13,7 +13,8 @@ use super::problem::{Code, Problem};
 use super::{
     cluster_routes, component_routes, dapr_routes, history_routes, incoming_routes,
     invocation_routes, invoke_routes, log_routes, openapi, oplog_routes, promise_routes,
-    service_routes, state_routes, transfer_routes, update_routes, worker_listing, worker_routes,
+    schedule_routes, service_routes, state_routes, transfer_routes, update_routes, worker_listing,
+    worker_routes,
 };
 use crate::cluster::{MESSAGES_PATH, forward};
 use crate::dapr;
@@ -106,6 +107,12 @@ fn routes() -> Vec<Route> {
         route("get", worker!("/state/{key}"), get(state_routes::get)),
         route("put", worker!("/state/{key}"), put(state_routes::put)),
         route("delete", worker!("/state/{key}"), delete(state_routes::delete)),
+        route("get", "/v1/schedules", get(schedule_routes::list)),
+        route("post", "/v1/schedules", post(schedule_routes::add)),
+        route("get", "/v1/schedules/{name}", get(schedule_routes::get)),
+        route("delete", "/v1/schedules/{name}", delete(schedule_routes::remove)),
+        route("post", "/v1/schedules/{name}/pause", post(schedule_routes::pause)),
+        route("post", "/v1/schedules/{name}/resume", post(schedule_routes::resume)),
         route("get", promise!(""), get(promise_routes::get)),
         route("post", promise!("/complete"), post(promise_routes::complete)),
         route("post", state!(""), post(dapr_routes::answer)),

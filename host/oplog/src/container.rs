@@ -1,7 +1,7 @@
 //! A whole log as a file, to be carried to another server.
 //!
-//! Magic and format, then records: a head, the frames of all entries as they are stored, the blobs
-//! that they name, an end. Each record has a checksum that continues the one before, so that a flipped
+//! Magic and format, then records: a head, the frames of all entries as they are stored, the worker's
+//! state, the blobs that these name, an end. Each record has a checksum that continues the one before, so that a flipped
 //! bit, a missing piece or two pieces in another order are found where they are; without its end no
 //! file is whole.
 
@@ -20,6 +20,8 @@ pub const MAX_BLOB_BYTES: usize = 256 << 20;
 const MAX_HEAD_BYTES: usize = 1 << 20;
 /// The longest run of entries in one record, in bytes.
 const MAX_ENTRIES_BYTES: usize = 64 << 20;
+/// The longest piece of state, in bytes.
+const MAX_STATE_BYTES: usize = 1 << 20;
 
 const MAGIC: [u8; 8] = *b"everlog\x1a";
 const PREAMBLE_BYTES: usize = MAGIC.len() + size_of::<u32>();
@@ -52,7 +54,14 @@ pub enum Record {
         /// As they are stored.
         bytes: Vec<u8>,
     },
-    /// What an entry names by its content.
+    /// What is under one key of the worker's state, as it is stored.
+    State {
+        /// The key.
+        key: String,
+        /// Its record.
+        record: Vec<u8>,
+    },
+    /// What an entry, or state, names by its content.
     Blob(Vec<u8>),
     /// The last.
     End {
@@ -125,18 +134,19 @@ pub enum ContainerError {
     },
 }
 
-/// Kinds of records, in the order in which they may come.
+/// Kinds of records. State came later, so its number is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Head = 1,
     Entries = 2,
     Blob = 3,
     End = 4,
+    State = 5,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Head, Self::Entries, Self::Blob, Self::End]
+        [Self::Head, Self::Entries, Self::State, Self::Blob, Self::End]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -145,6 +155,7 @@ impl Kind {
         match self {
             Self::Head => MAX_HEAD_BYTES,
             Self::Entries => MAX_ENTRIES_BYTES,
+            Self::State => MAX_STATE_BYTES,
             Self::Blob => MAX_BLOB_BYTES,
             Self::End => 2 * size_of::<u64>(),
         }
@@ -155,7 +166,8 @@ impl Kind {
             (before, self),
             (None, Self::Head)
                 | (Some(Self::Head | Self::Entries), Self::Entries)
-                | (Some(Self::Entries | Self::Blob), Self::Blob | Self::End)
+                | (Some(Self::Entries | Self::State), Self::State)
+                | (Some(Self::Entries | Self::State | Self::Blob), Self::Blob | Self::End)
         )
     }
 }
@@ -189,6 +201,12 @@ impl Writer {
             Record::Entries { first, bytes } => {
                 numbers = [first.get().to_le_bytes(), [0; 8]];
                 (Kind::Entries, [&numbers[0], bytes])
+            }
+            Record::State { key, record } => {
+                // A key is far shorter than any length that a u32 can't hold.
+                let length = u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes();
+                head = [&length[..], key.as_bytes()].concat();
+                (Kind::State, [&head, record])
             }
             Record::Blob(bytes) => (Kind::Blob, [bytes, &[]]),
             Record::End { last, blobs } => {
@@ -316,6 +334,13 @@ fn record(kind: Kind, content: &[u8]) -> Option<Record> {
         Kind::Entries => {
             let first = Index(number(content)?);
             Some(Record::Entries { first, bytes: content[size_of::<u64>()..].to_vec() })
+        }
+        Kind::State => {
+            let (length, rest) = content.split_first_chunk()?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (key, record) = rest.split_at_checked(length)?;
+            let key = String::from_utf8(key.to_vec()).ok()?;
+            Some(Record::State { key, record: record.to_vec() })
         }
         Kind::Blob => Some(Record::Blob(content.to_vec())),
         Kind::End => {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::blob_names::named_by;
 use crate::component::{ComponentRecord, ComponentSettings};
 use crate::error::WorkerError;
-use crate::keyvalue::{Bucket, Record, StoredValue, record_range};
+use crate::keyvalue::{Bucket, Record, record_range};
 use crate::records::parse_wake_key;
 use crate::spaces;
 use crate::worker::WorkerId;
@@ -192,9 +192,7 @@ async fn state_blobs(source: &dyn Store, mut rest: KeyRange) -> Result<Vec<Diges
             source.scan(spaces::KEY_VALUES, rest.clone(), Order::Forward, PAGE_VALUES).await?;
         for (key, bytes) in &page {
             let place = || format!("the record under {key:?}");
-            if let StoredValue::Blob { digest, .. } = Record::decode(bytes, place)?.value {
-                found.push(Digest::from_bytes(digest));
-            }
+            found.extend(Record::decode(bytes, place)?.value.blob());
         }
         match page.into_iter().last() {
             Some((last, _)) => rest.start = std::ops::Bound::Excluded(last),

@@ -2,9 +2,11 @@
 //! after does not; where it must not be repeated, the worker fails instead. What has no place in an
 //! action is refused in plain words.
 
+use everlog_tests::api::send;
 use everlog_tests::outside::Outside;
 use everlog_tests::worker::Worker;
 use everlog_tests::{fixtures, server::Server};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The calls in a worker's log that are of actions.
@@ -106,6 +108,20 @@ async fn with_idempotence_off_a_kill_inside_fails_the_worker() {
     assert!(detail.contains("everlog:api/actions.run"), "{detail}");
     assert!(detail.contains("may have happened"), "{detail}");
     assert_eq!(outside.count("/held/a"), 1);
+}
+
+#[tokio::test]
+async fn a_cancellation_does_not_cut_it_short() {
+    let outside = Outside::start().await;
+    let server = Server::start().await;
+    let worker = server.deploy(&fixtures::ACTIONS).await.worker("w");
+    let key = worker.start("ask-once", json!([outside.url("/held/a")])).await;
+    outside.has_received("/held/a", 1).await;
+    let cancelled = worker.request(Method::POST, &["invocations", &key, "cancel"]);
+    assert_eq!(send(cancelled).await.status, 202);
+    outside.allow("a", 1);
+    assert_eq!(worker.outcome(&key).await["result"], json!({ "ok": "GET /held/a " }));
+    assert_eq!(actions(&worker).await.len(), 1);
 }
 
 #[tokio::test]

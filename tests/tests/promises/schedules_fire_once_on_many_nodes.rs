@@ -22,13 +22,17 @@ async fn and_are_taken_over() {
     for victim in [0, 1] {
         let survivor = 1 - victim;
         let api = cluster.nodes[survivor].api().clone();
+        let fired = async |name: &str| {
+            ask(&api, Method::GET, &[name]).await.expect(200)["fired"].as_u64().unwrap_or_default()
+        };
         let fire = async |more: u64| {
+            let mut wanted = Vec::new();
             for name in &names {
-                let fired =
-                    async || ask(&api, Method::GET, &[name]).await.expect(200)["fired"].as_u64();
-                let before = fired().await;
-                let wanted = before.map(|before| before + more);
-                wait::until("it fires", async || (fired().await >= wanted).then_some(())).await;
+                wanted.push((name, fired(name).await + more));
+            }
+            for (name, wanted) in wanted {
+                let enough = async || (fired(name).await >= wanted).then_some(());
+                wait::until("it fires", enough).await;
             }
         };
         fire(2).await;

@@ -219,6 +219,26 @@ async fn the_command_line_shows_and_sets_it() {
 }
 
 #[tokio::test]
+async fn an_exported_worker_takes_it_along() {
+    let (source, target) = (Server::start().await, Server::start().await);
+    let mary = source.deploy(&fixtures::STATE_KEEPER).await.worker("mary");
+    ok(&mary, "fill", json!([100])).await;
+    ok(&mary, "set-long", json!(["long", 300_000])).await;
+    let exported = send(mary.request(Method::GET, &["oplog.bin"])).await;
+    let bytes = exported.bytes;
+    let component = target.deploy(&fixtures::STATE_KEEPER).await;
+    for name in ["mary", "john"] {
+        let worker = component.worker(name);
+        let import = worker.request(Method::PUT, &["oplog.bin"]).body(bytes.clone());
+        assert_eq!(send(import).await.status, 201);
+        assert_eq!(ok(&worker, "add", json!(["0042", 1])).await, 43);
+        assert_eq!(listed(&worker, "", 1_000).await.0.len(), 101);
+        let long = get(&worker, "long").await.expect(200);
+        assert_eq!(long.as_str().map(str::len), Some(300_000));
+    }
+}
+
+#[tokio::test]
 async fn a_copy_of_the_worker_takes_it_along() {
     let server = Server::start_embedded(&[]).await;
     let component = server.deploy(&fixtures::STATE_KEEPER).await;

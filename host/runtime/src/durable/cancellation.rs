@@ -24,11 +24,14 @@ impl Cancellation {
         Self { recorder, told, count }
     }
 
-    /// Whether the guest is to be told now.
+    /// Whether the guest is to be told now. Not inside of an action: of what it learns there only the outcome is recorded,
+    /// so a replay could not say that it was told.
     pub(crate) fn is_due(&self) -> bool {
         self.told.get() == 0
             && self.recorder.with(|journal, _| {
-                !journal.is_replaying() && journal.status().cancel_requested().is_some()
+                !journal.is_replaying()
+                    && journal.open_action().is_none()
+                    && journal.status().cancel_requested().is_some()
             })
     }
 

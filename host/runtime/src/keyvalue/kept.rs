@@ -4,7 +4,7 @@
 //! Who writes from outside holds the worker itself, so that nothing is written that would outlive it: whoever removes
 //! the worker waits for that, and removes it too.
 
-use everlog_store::{Batch, Change, Expectation, Order, StoreError, WorkerKey, commit};
+use everlog_store::{Batch, Change, Digest, Expectation, Order, StoreError, WorkerKey, commit};
 
 use super::limits::{MAX_BATCH_BYTES, MAX_KEYS};
 use super::names::{check_key, key_of, record_key, record_range};
@@ -205,6 +205,31 @@ impl KeyValues {
             }
         }
         Ok(changes)
+    }
+
+    /// Some records behind `after` as they are stored, in the order of their keys.
+    pub(crate) async fn stored(
+        &self,
+        bucket: &Bucket,
+        after: Option<&str>,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.chunk(bucket, "", after, CHUNK).await
+    }
+
+    /// What puts such a record under its key; and the blob that it names, if it does.
+    ///
+    /// # Errors
+    /// A sentence that says why it is none.
+    pub(crate) fn restored(
+        bucket: &Bucket,
+        key: &str,
+        stored: Vec<u8>,
+    ) -> Result<(Change, Option<Digest>), String> {
+        check_key(KEY, key).map_err(|refused| refused.to_string())?;
+        let record = decode(bucket, key, &stored).map_err(|error| error.to_string())?;
+        let blob = record.value.blob();
+        let key = record_key(bucket.name(), key);
+        Ok((Change::Put { space: KEY_VALUES, key, value: stored }, blob))
     }
 
     async fn hold_with(&self, worker: &WorkerKey, record_key: &[u8]) -> Held {

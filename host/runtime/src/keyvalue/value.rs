@@ -47,6 +47,14 @@ impl StoredValue {
         }
     }
 
+    /// The blob that holds it, if one does.
+    pub(crate) fn blob(&self) -> Option<Digest> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Blob { digest, .. } => Some(Digest::from_bytes(*digest)),
+        }
+    }
+
     /// How many bytes there are.
     pub(crate) fn size(&self) -> u64 {
         match self {

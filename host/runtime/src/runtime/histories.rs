@@ -10,7 +10,7 @@ use crate::clock;
 use crate::cluster::Request;
 use crate::error::WorkerError;
 use crate::shared::Shared;
-use crate::worker::{Message, PromiseState, RevertTo, WorkerId, read_log};
+use crate::worker::{Message, NewState, PromiseState, RevertTo, WorkerId, read_log};
 
 impl Runtime {
     /// Completes a promise; returns whether this is the first completion, once that is durable.
@@ -98,8 +98,8 @@ impl Shared {
         self.catalog.version(&component, copied.status.component_version).await?;
         let copied_up_to = copied.status.origins.last().map_or(copied.last, |origin| origin.at);
         let (reply, adopted) = oneshot::channel();
-        let (log, state_of) = (Box::new(copied), Some(worker.clone()));
-        self.deliver(heir, Message::Adopt { log, state_of, reply }).await?;
+        let (log, state) = (Box::new(copied), NewState::Of(worker.clone()));
+        self.deliver(heir, Message::Adopt { log, state, reply }).await?;
         adopted.await.unwrap_or_else(|_| Err(self.unanswered(heir)))?;
         Ok(copied_up_to)
     }

@@ -9,14 +9,15 @@ use everlog_oplog::{
     Codec, CopiedLog, Entry, EntryKind, Heir, Index, Payload, RecordedBatch, Status,
     WorkerId as LoggedId, copy_log,
 };
-use everlog_store::{Digest, MAX_BATCH_BYTES, WorkerKey};
+use everlog_store::{Change, Digest, MAX_BATCH_BYTES, StoreError, WorkerKey};
 
 use super::Runtime;
 use crate::blob_names::named_by;
 use crate::clock;
 use crate::error::WorkerError;
+use crate::keyvalue::{Bucket, KeyValues};
 use crate::shared::Shared;
-use crate::worker::{Message, WorkerId};
+use crate::worker::{Message, NewState, WorkerId};
 
 /// Bytes of the log that are read, and sent, at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -66,6 +67,8 @@ impl Runtime {
             head: None,
             log: Vec::new(),
             log_bytes: 0,
+            state: Vec::new(),
+            state_blobs: BTreeSet::new(),
             prepared: None,
         })
     }
@@ -76,12 +79,12 @@ impl Runtime {
     /// An oplog that is cut off, or a name that is taken by now.
     pub async fn finish_import(&self, import: Import) -> Result<Index, WorkerError> {
         import.reader.finish().map_err(|error| import.invalid(&error))?;
-        let Import { prepared, worker, .. } = import;
+        let Import { prepared, worker, state, .. } = import;
         // A container that is whole has an end, at which it was prepared.
         let Some(Prepared { copied, .. }) = prepared else { return Err(WorkerError::ShuttingDown) };
         let last = copied.last;
-        let log = Box::new(copied);
-        self.shared.ask(&worker, |reply| Message::Adopt { log, state_of: None, reply }).await?;
+        let (log, state) = (Box::new(copied), NewState::Given(state));
+        self.shared.ask(&worker, |reply| Message::Adopt { log, state, reply }).await?;
         Ok(last)
     }
 }
@@ -102,6 +105,7 @@ pub struct Export {
 enum Next {
     Head(Head),
     Entries { from: Index },
+    State { after: Option<String> },
     Blobs,
     Nothing,
 }
@@ -120,6 +124,7 @@ impl Export {
                 self.next = Next::Entries { from: Index::FIRST };
             }
             Next::Entries { from } => self.write_entries(from, &mut out).await?,
+            Next::State { after } => self.write_state(after, &mut out).await?,
             Next::Blobs => self.write_blob(&mut out).await?,
             Next::Nothing => return Ok(None),
         }
@@ -146,7 +151,35 @@ impl Export {
         self.writer.write(&Record::Entries { first: from, bytes }, out);
         // The worker may have gone on meanwhile; the whole of a record is stored together.
         self.last = self.last.max(end);
-        self.next = if end < self.last { Next::Entries { from: end.next() } } else { Next::Blobs };
+        self.next = if end < self.last {
+            Next::Entries { from: end.next() }
+        } else {
+            Next::State { after: None }
+        };
+        Ok(())
+    }
+
+    async fn write_state(
+        &mut self,
+        after: Option<String>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), WorkerError> {
+        let bucket = Bucket::of_worker(&self.worker);
+        let found = self.shared.key_values.stored(&bucket, after.as_deref()).await?;
+        self.next = match found.last() {
+            Some((key, _)) => Next::State { after: Some(key.clone()) },
+            None => Next::Blobs,
+        };
+        for (key, record) in found {
+            let damaged = |detail| StoreError::Corrupt {
+                place: format!("the state of worker {} under {key:?}", self.worker),
+                detail,
+                advice: "Write it again, or clear it",
+            };
+            let (_, blob) = KeyValues::restored(&bucket, &key, record.clone()).map_err(damaged)?;
+            self.blobs.extend(blob);
+            self.writer.write(&Record::State { key, record }, out);
+        }
         Ok(())
     }
 
@@ -175,7 +208,11 @@ pub struct Import {
     reader: Reader,
     head: Option<Head>,
     log: Vec<RecordedBatch>,
+    /// Of the entries and the state.
     log_bytes: usize,
+    /// What puts the state where it belongs, and the blobs that it names.
+    state: Vec<Change>,
+    state_blobs: BTreeSet<Digest>,
     prepared: Option<Prepared>,
 }
 
@@ -202,6 +239,7 @@ impl Import {
             match record {
                 Record::Head(head) => self.head = Some(head),
                 Record::Entries { first, bytes } => self.take_entries(first, bytes)?,
+                Record::State { key, record } => self.take_state(&key, record)?,
                 Record::Blob(bytes) => self.take_blob(bytes).await?,
                 Record::End { last, blobs } => self.end(last, blobs)?,
             }
@@ -209,13 +247,29 @@ impl Import {
         Ok(())
     }
 
-    fn take_entries(&mut self, first: Index, bytes: Vec<u8>) -> Result<(), WorkerError> {
-        self.log_bytes += bytes.len();
+    fn take_state(&mut self, key: &str, record: Vec<u8>) -> Result<(), WorkerError> {
+        self.make_room(key.len() + record.len())?;
+        let bucket = Bucket::of_worker(&self.worker);
+        let restored = KeyValues::restored(&bucket, key, record);
+        let (change, blob) = restored.map_err(|error| self.invalid(&error))?;
+        self.state.push(change);
+        self.state_blobs.extend(blob);
+        Ok(())
+    }
+
+    /// All of it becomes durable in one step.
+    fn make_room(&mut self, bytes: usize) -> Result<(), WorkerError> {
+        self.log_bytes += bytes;
         let (size, limit) = (self.log_bytes, MAX_BATCH_BYTES);
         if size > limit {
             let worker = self.worker.to_string();
             return Err(WorkerError::CopyTooLarge { worker, size, limit });
         }
+        Ok(())
+    }
+
+    fn take_entries(&mut self, first: Index, bytes: Vec<u8>) -> Result<(), WorkerError> {
+        self.make_room(bytes.len())?;
         self.log.push(RecordedBatch { first, bytes });
         Ok(())
     }
@@ -226,7 +280,7 @@ impl Import {
         prepared.taken += 1;
         prepared.missing.remove(&digest);
         if !prepared.named.remove(&digest) {
-            return Err(self.invalid(&format!("no entry names blob {digest}")));
+            return Err(self.invalid(&format!("nothing names blob {digest}")));
         }
         self.shared.store.put_blob(bytes).await?;
         Ok(())
@@ -268,7 +322,7 @@ impl Import {
         let copied = copied.map_err(|error| self.invalid(&error))?;
         let mut needed = BTreeSet::from([copied.status.component_version]);
         needed.extend(copied.status.updates.pending.iter().map(|update| update.version));
-        let (mut missing, mut named) = (BTreeSet::new(), BTreeSet::new());
+        let (mut missing, mut named) = (self.state_blobs.clone(), self.state_blobs.clone());
         let mut source_last = Index::FIRST;
         let codec = Codec::new(key.as_bytes());
         for decoded in codec.decode(Index::FIRST, &copied.bytes) {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use everlog_oplog::{Codec, CopiedLog, Entry, EntryKind, Index};
 use everlog_store::{Append, Batch, MAX_BATCH_BYTES, StoreError};
 
-use super::WorkerId;
 use super::front::Front;
-use super::message::Reply;
+use super::message::{NewState, Reply};
 use super::task::{Flow, Task};
 use crate::durable::Recorder;
 use crate::error::WorkerError;
@@ -37,11 +36,11 @@ impl Task {
     pub(super) async fn adopt(
         &mut self,
         log: CopiedLog,
-        state_of: Option<WorkerId>,
+        state: NewState,
         reply: Reply<Result<(), WorkerError>>,
     ) -> Flow {
         let wake = records::wake_time(&log.status);
-        let stored = match self.adoption(&log, state_of).await {
+        let stored = match self.adoption(&log, state).await {
             Ok(batch) => everlog_store::commit(&*self.shared.store, batch).await.map_err(|error| {
                 let worker = self.front.label.to_string();
                 match error {
@@ -60,20 +59,19 @@ impl Task {
         Flow::Leave
     }
 
-    async fn adoption(
-        &mut self,
-        log: &CopiedLog,
-        state_of: Option<WorkerId>,
-    ) -> Result<Batch, WorkerError> {
+    async fn adoption(&mut self, log: &CopiedLog, state: NewState) -> Result<Batch, WorkerError> {
         let key = &self.front.key;
         let mut changes = vec![records::put_status(key, &log.status)];
         changes.extend(records::wake_time(&log.status).map(|due| records::put_wake(key, due)));
         let answered = invocation_records(key.as_bytes(), log);
         changes.extend(answered.iter().map(|(name, record)| record.put(key, name)));
-        if let Some(source) = state_of {
-            let [from, to] = [&source, &self.front.worker].map(Bucket::of_worker);
-            changes.extend(self.shared.key_values.copies(&from, &to, MAX_BATCH_BYTES).await?);
-        }
+        changes.extend(match state {
+            NewState::Of(source) => {
+                let [from, to] = [&source, &self.front.worker].map(Bucket::of_worker);
+                self.shared.key_values.copies(&from, &to, MAX_BATCH_BYTES).await?
+            }
+            NewState::Given(changes) => changes,
+        });
         let append = Append::new(key.clone(), 1, log.last.get(), log.bytes.clone());
         let batch = Batch { appends: vec![append], changes, ..Batch::default() };
         let (size, limit) = (batch.size(), MAX_BATCH_BYTES);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use everlog_oplog::{Caller, CopiedLog, Index, Payload, Timestamp, TraceContext};
+use everlog_store::Change;
 use tokio::sync::oneshot;
 use wasmtime::component::Type;
 
@@ -27,6 +28,14 @@ pub struct Invocation {
     pub args: Vec<Value>,
     /// The caller's span.
     pub trace: Option<TraceContext>,
+}
+
+/// What the state of a worker is that begins with the log of another.
+pub(crate) enum NewState {
+    /// What the other has now.
+    Of(WorkerId),
+    /// These changes.
+    Given(Vec<Change>),
 }
 
 /// How an invocation ended well.
@@ -142,12 +151,7 @@ pub(crate) enum Message {
     /// Write what is buffered; answers the last entry, once it is durable.
     Settle { reply: Reply<Result<Index, WorkerError>> },
     /// Begin with this log; refused where the worker exists.
-    Adopt {
-        log: Box<CopiedLog>,
-        /// Whose state it gets, if anybody's.
-        state_of: Option<WorkerId>,
-        reply: Reply<Result<(), WorkerError>>,
-    },
+    Adopt { log: Box<CopiedLog>, state: NewState, reply: Reply<Result<(), WorkerError>> },
     /// Go over to another version.
     Update { request: UpdateRequest, reply: Reply<Result<(), WorkerError>> },
     /// The wake record for this time is due; what there is to do stands in the log.

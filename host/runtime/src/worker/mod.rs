@@ -29,7 +29,7 @@ pub(crate) mod update;
 pub use id::{MAX_WORKER_NAME_BYTES, WorkerId};
 pub(crate) use listing::{Listing, Precision, described};
 pub(crate) use load::read_log;
-pub(crate) use message::{Call, Control, Message};
+pub(crate) use message::{Call, Control, Message, NewState};
 pub use message::{
     Ended, Ending, Invocation, InvocationResult, InvocationStatus, PromiseState, RevertTo,
     WorkerSettings,

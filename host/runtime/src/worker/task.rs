@@ -301,8 +301,8 @@ impl Task {
             | Message::Accept { ref settings, ephemeral, .. } => {
                 self.create_log(settings.clone().unwrap_or_default(), ephemeral).await
             }
-            Message::Adopt { log, state_of, reply } => {
-                return self.adopt(*log, state_of, reply).await;
+            Message::Adopt { log, state, reply } => {
+                return self.adopt(*log, state, reply).await;
             }
             Message::Depart(_) => return Flow::Leave,
             other => {

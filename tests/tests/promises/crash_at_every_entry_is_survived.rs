@@ -239,6 +239,34 @@ async fn of_http_requests() {
 }
 
 #[tokio::test]
+async fn of_state() {
+    Story::of(&fixtures::STATE_KEEPER)
+        .call("add", json!(["n", 5]))
+        .call("set-long", json!(["long", 300_000]))
+        .call("add", json!(["n", 2]))
+        .call("keys", json!([""]))
+        .call("clear", json!(["n"]))
+        .call("add", json!(["n", 1]))
+        .call("clear-all", json!([]))
+        .call("keys", json!([""]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
+async fn of_actions() {
+    let outside = Outside::start().await;
+    let inside = [outside.url("/echo/1"), outside.url("/echo/2")];
+    Story::of(&fixtures::ACTIONS)
+        .call("ask", json!([outside.url("/echo/before"), inside, outside.url("/echo/after")]))
+        .call("large", json!([300_000]))
+        .call("misuse", json!(["file"]))
+        .call("ask", json!([outside.url("/echo/later"), [], outside.url("/echo/last")]))
+        .survives_every_crash()
+        .await;
+}
+
+#[tokio::test]
 async fn of_buckets() {
     Story::of(&fixtures::KEY_VALUE)
         .call("add", json!(["b", "n", 5]))

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`cli`] says what can be asked of the binary, [`http`] is the API, [`values`]
 //! turns WIT values into JSON and back, [`cluster`] passes requests on to other servers, [`dapr`]
-//! is the state API of Dapr beside it, [`config`] and [`telemetry`] are what an operator sets and
+//! is the state API of Dapr beside it, [`sql`] answers queries over all of it, [`config`] and [`telemetry`] are what an operator sets and
 //! sees.
 
 mod cli;
@@ -13,6 +13,7 @@ mod dapr;
 mod filter;
 mod http;
 mod percent;
+mod sql;
 mod telemetry;
 mod time;
 mod units;

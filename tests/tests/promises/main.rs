@@ -81,6 +81,7 @@ mod shared_reads_are_replayed;
 mod sleep_survives_restart;
 mod snapshot_updates_stay_valid;
 mod sockets_obey_the_settings;
+mod sql_answers_equal_the_api;
 mod state_answers_as_clients_expect;
 mod state_api_conforms;
 mod state_clients_run_unmodified;

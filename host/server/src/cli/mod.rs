@@ -13,6 +13,7 @@ mod promise;
 mod run;
 mod schedule;
 mod serve;
+mod sql;
 mod state;
 mod store;
 mod table;
@@ -90,6 +91,8 @@ enum Command {
     /// See and set the state of a worker
     #[command(subcommand)]
     State(state::Command),
+    /// Ask in SQL over components, workers, invocations, oplog and state; it only reads
+    Sql(sql::Arguments),
     /// Read a worker's oplog
     Oplog(oplog::Arguments),
     /// Move state from one place to another, without a server
@@ -163,6 +166,9 @@ impl Cli {
             }
             Command::State(command) => {
                 speak(global, |client| async move { state::run(command, &client, &output).await })?;
+            }
+            Command::Sql(arguments) => {
+                speak(global, |client| async move { sql::run(arguments, &client, &output).await })?;
             }
             Command::Oplog(arguments) => {
                 speak(

@@ -9,6 +9,7 @@ use super::gate::Guard;
 use crate::cluster::Wire;
 use crate::config::Settings;
 use crate::dapr::Dapr;
+use crate::sql::Sql;
 use crate::telemetry::Metrics;
 
 /// The state behind the routes.
@@ -18,6 +19,8 @@ pub(crate) struct App {
     pub(crate) cluster: Option<ClusterApp>,
     pub(crate) metrics: Metrics,
     pub(super) guard: Guard,
+    /// Queries in SQL.
+    pub(super) sql: Sql,
     /// The state API for clients of Dapr.
     pub(super) dapr: Dapr,
     /// The largest body that is not a component, in bytes.
@@ -47,6 +50,7 @@ impl App {
             runtime,
             metrics: Metrics::default(),
             guard: Guard::new(settings),
+            sql: Sql::default(),
             dapr: Dapr::new(&settings.app_id),
             max_body_bytes: settings.max_body_bytes,
             max_component_bytes: settings.runtime.max_component_bytes,

@@ -21,6 +21,7 @@ mod oplog_routes;
 mod parameters;
 mod problem;
 mod promise_routes;
+mod query_routes;
 mod routes;
 mod schedule_routes;
 mod server;
@@ -32,6 +33,7 @@ mod worker_listing;
 mod worker_routes;
 
 pub(crate) use app::App;
+pub(crate) use encode::{entry_json, open_invocations, state_name};
 pub(crate) use errors::sentence;
 pub(crate) use names::{IDEMPOTENCY_KEY, hop_by_hop};
 pub(crate) use problem::{Code as ProblemCode, Problem};

@@ -17,6 +17,8 @@ pub(crate) enum Code {
     InvalidRequest,
     MalformedJson,
     InvalidArguments,
+    InvalidQuery,
+    QueryTooLarge,
     InvalidComponent,
     AmbiguousFunction,
     Unauthorized,
@@ -71,6 +73,8 @@ impl Code {
             Self::InvalidRequest => "invalid-request",
             Self::MalformedJson => "malformed-json",
             Self::InvalidArguments => "invalid-arguments",
+            Self::InvalidQuery => "invalid-query",
+            Self::QueryTooLarge => "query-too-large",
             Self::InvalidComponent => "invalid-component",
             Self::AmbiguousFunction => "ambiguous-function",
             Self::Unauthorized => "unauthorized",
@@ -124,6 +128,8 @@ impl Code {
             Self::InvalidRequest
             | Self::MalformedJson
             | Self::InvalidArguments
+            | Self::InvalidQuery
+            | Self::QueryTooLarge
             | Self::InvalidComponent
             | Self::AmbiguousFunction
             | Self::InvalidOplog
@@ -177,6 +183,8 @@ impl Code {
             Self::InvalidRequest => "The request is not valid",
             Self::MalformedJson => "The body is not valid JSON",
             Self::InvalidArguments => "The arguments do not fit the function",
+            Self::InvalidQuery => "The query is not valid",
+            Self::QueryTooLarge => "The query takes or brings too much",
             Self::InvalidComponent => "The component cannot be deployed",
             Self::AmbiguousFunction => "Several functions have this name",
             Self::Unauthorized => "A token is required",

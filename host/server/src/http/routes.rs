@@ -13,8 +13,8 @@ use super::problem::{Code, Problem};
 use super::{
     cluster_routes, component_routes, dapr_routes, history_routes, incoming_routes,
     invocation_routes, invoke_routes, log_routes, openapi, oplog_routes, promise_routes,
-    schedule_routes, service_routes, state_routes, transfer_routes, update_routes, worker_listing,
-    worker_routes,
+    query_routes, schedule_routes, service_routes, state_routes, transfer_routes, update_routes,
+    worker_listing, worker_routes,
 };
 use crate::cluster::{MESSAGES_PATH, forward};
 use crate::dapr;
@@ -70,6 +70,7 @@ fn routes() -> Vec<Route> {
         route("get", "/v1/version", get(service_routes::version)),
         route("get", "/v1/cluster", get(cluster_routes::status)),
         route("post", MESSAGES_PATH, post(cluster_routes::message)),
+        route("post", "/v1/query", post(query_routes::query)),
         route("get", "/v1/components", get(component_routes::list)),
         route("put", component!(""), put(component_routes::put)),
         route("get", component!(""), get(component_routes::get)),

@@ -118,7 +118,7 @@ fn entries(status: &Status) -> Vec<u64> {
 }
 
 /// Invocations that have not ended: the running one, those that wait in the log, those that wait with their callers.
-pub(in crate::http) fn open_invocations(activity: &Activity) -> Vec<Value> {
+pub(crate) fn open_invocations(activity: &Activity) -> Vec<Value> {
     let status = &activity.metadata.status;
     let ended = matches!(status.state, WorkerState::Failed | WorkerState::Exited);
     let running = status.current().filter(|_| !ended).map(|current| {

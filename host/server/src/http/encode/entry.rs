@@ -300,6 +300,11 @@ fn life_json(kind: &EntryKind) -> Value {
     }
 }
 
+/// An entry as the API shows it.
+pub(crate) fn entry_json(index: Index, entry: &Entry, urns: &HandleUrns) -> Value {
+    serde_json::to_value(EntryJson::of(index, entry, urns)).unwrap_or_default()
+}
+
 /// The arguments of an invocation as callers write them.
 fn arguments_json(payload: &Payload, urns: &HandleUrns) -> Value {
     let Payload::Inline(bytes) = payload else { return payload_json(payload) };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::time::format_instant;
 
 /// The name of a state in the API.
-pub(in crate::http) fn state_name(state: WorkerState) -> &'static str {
+pub(crate) fn state_name(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Idle => "idle",
         WorkerState::Running => "running",

@@ -1,6 +1,7 @@
 //! What `make bench` measures. Every number is set against another of the same run: what the same
 //! server answers without work, what the disk syncs without a server.
 
+pub mod actions;
 pub mod disk;
 pub mod load;
 pub mod machine;

@@ -3,7 +3,7 @@
 
 use everlog_tests::bench::report::Report;
 use everlog_tests::bench::{
-    calls, clocks, cluster, cold_start, dapr, footprint, http, machine, replay, throughput,
+    actions, calls, clocks, cluster, cold_start, dapr, footprint, http, machine, replay, throughput,
 };
 use everlog_tests::server::is_on_redis;
 
@@ -22,6 +22,9 @@ async fn main() {
     }
     if wants("calls") {
         calls::measure(&mut report).await;
+    }
+    if wants("actions") {
+        actions::measure(&mut report).await;
     }
     if wants("replay") {
         replay::measure(&mut report).await;

@@ -58,15 +58,21 @@ fn open_output() {
     }
 }
 
+/// Has everything set up that the standard library sets up on first use, so that it is not set up inside
+/// of an action, which a replay skips: the seed of hash maps, the environment, streams, the directory.
+fn set_up() {
+    static DONE: std::sync::Once = std::sync::Once::new();
+    DONE.call_once(|| {
+        std::hint::black_box(std::hash::RandomState::new());
+        std::hint::black_box(std::env::var_os("EVERLOG"));
+        open_output();
+        std::hint::black_box(std::fs::File::open("").is_ok());
+    });
+}
+
 /// Begins an action; its outcome, if that is recorded.
-///
-/// What the standard library sets up on first use is set up before, so that it is not set up inside of an action, which
-/// a replay skips: the seed of hash maps, the environment, the standard streams.
 pub(crate) fn action_begin(name: &str) -> Option<Vec<u8>> {
-    std::hint::black_box(std::hash::RandomState::new());
-    std::hint::black_box(std::env::var_os("EVERLOG"));
-    open_output();
-    std::hint::black_box(std::fs::File::open("").is_ok());
+    set_up();
     match actions::begin(name) {
         actions::Step::Run => None,
         actions::Step::Done(outcome) => Some(outcome),

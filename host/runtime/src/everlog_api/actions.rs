@@ -50,7 +50,8 @@ impl Host for WorkerState {
                 refuse(format!("the outcome of action {name:?} is a blob, which it never is"))
             }
             Entered::Live(ticket) => {
-                if ticket.gate() {
+                // What leaves from inside closes the gate by itself; only a begin that must not be forgotten can't wait.
+                if ticket.gate() && !self.recorder.with(|journal, _| journal.idempotence()) {
                     self.recorder.gate().await?;
                 }
                 let resources = self.guest.resources.numbers().collect();

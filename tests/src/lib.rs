@@ -17,6 +17,7 @@
 pub mod api;
 pub mod bench;
 pub mod cluster;
+pub mod collector;
 pub mod command;
 pub mod fixtures;
 pub mod follower;

@@ -33,6 +33,7 @@ mod runtime;
 pub mod schedules;
 mod shared;
 mod spaces;
+mod spans;
 pub mod state_store;
 mod statistics;
 pub mod value;
@@ -61,6 +62,7 @@ pub use runtime::{
     Activity, CheckedWorker, EndedInvocation, EndedPage, Export, Import, MAX_KEY_BYTES, Runtime,
     StateEntry, StatePage,
 };
+pub use spans::{Span, SpanKind, SpanSink};
 pub use statistics::Statistics;
 pub use wasi::HttpSummary;
 pub use worker::{

@@ -17,6 +17,7 @@ use crate::files::FilesRoot;
 use crate::keyvalue::KeyValues;
 use crate::network::HttpClient;
 use crate::schedules::Schedules;
+use crate::spans::SpanSink;
 use crate::state_store::StateStores;
 use crate::statistics::Counters;
 use crate::wasi::HostMemory;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     /// Workers that wait outside of memory for the answers of others.
     pub(crate) absent_callers: AbsentCallers,
+    /// Who wants to know what workers did.
+    pub(crate) spans: Option<Arc<dyn SpanSink>>,
     /// The instances of functions that read beside their workers.
     pub(crate) readers: Readers,
     pub(crate) counters: Arc<Counters>,

@@ -94,6 +94,7 @@ mod stops_politely;
 mod store_moves_to_redis_and_back;
 mod surroundings_are_as_given;
 mod ticket_shop_sells_each_seat_once;
+mod traces_tell_one_story;
 mod transactions_are_undone_or_done;
 mod unloading_is_invisible;
 mod updated_in_any_status;

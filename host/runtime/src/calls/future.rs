@@ -3,7 +3,7 @@
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bincode::{Decode, Encode};
@@ -16,6 +16,7 @@ use super::failure::{CallFailure, caller_cancelled};
 use super::{Address, CallOutcome, Parcel};
 use crate::durable::{Cancellation, Entered, Interruption, Recorder, Told};
 use crate::shared::Shared;
+use crate::spans::OpenSpan;
 use crate::wasi::WorkerState;
 use crate::worker::WorkerId;
 
@@ -54,6 +55,8 @@ struct PendingCall {
     mark: u64,
     shared: Weak<Shared>,
     flights: CallsInFlight,
+    /// What is told of it when it has an outcome.
+    span: Mutex<Option<OpenSpan>>,
 }
 
 /// The result of a call, before the guest has it.
@@ -84,6 +87,7 @@ impl CallFuture {
         function: &'static str,
         parcel: Parcel,
         begun: Begun,
+        span: Option<OpenSpan>,
     ) -> Self {
         let call = Arc::new(PendingCall {
             function,
@@ -95,6 +99,7 @@ impl CallFuture {
             cancellation: worker.cancellation(),
             shared: Weak::clone(&worker.environment.shared),
             flights: worker.calls_in_flight.clone(),
+            span: Mutex::new(span),
         });
         let mut future = Self { call: Some(call), state: State::Begun };
         if !begun.replayed {
@@ -285,11 +290,16 @@ impl PendingCall {
             let _flight = flight?;
             let failed = |error: Interruption| CallFailure::Failed(error.to_string());
             call.recorder.gate().await.map_err(failed)?;
-            match call.shared.upgrade() {
-                Some(shared) => shared.carry(&call.caller, &call.parcel).await,
+            let Some(shared) = call.shared.upgrade() else {
                 // The server stops, and this worker with it: nobody is to be told anything.
-                None => pending().await,
+                return pending().await;
+            };
+            let span = call.span.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let outcome = shared.carry(&call.caller, &call.parcel).await;
+            if let Some(span) = span {
+                span.end(outcome.as_ref().err().map(ToString::to_string));
             }
+            outcome
         })
     }
 

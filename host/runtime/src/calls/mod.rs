@@ -19,7 +19,7 @@ mod log;
 use std::fmt;
 
 use bincode::{Decode, Encode};
-use everlog_oplog::{Timestamp, TraceContext, fingerprint};
+use everlog_oplog::{Index, Timestamp, TraceContext, fingerprint};
 use uuid::Uuid;
 
 pub(crate) use self::absent::AbsentCallers;
@@ -36,6 +36,7 @@ use crate::clock;
 use crate::durable::{Entered, Interruption, Raw, encode};
 use crate::golem::WitValue;
 use crate::records::AT_ONCE;
+use crate::spans::{OpenSpan, SpanKind};
 use crate::value::Value;
 use crate::wasi::WorkerState;
 
@@ -149,8 +150,13 @@ impl WorkerState {
             }
             Entered::Live(ticket) => {
                 let drawn = self.draw();
-                let parcel = self.parcel(request, key_of(&drawn, function, &bytes));
+                let place = self.recorder.with(|journal, _| journal.last_index().next());
+                let key = key_of(&drawn, function, &bytes);
+                let (parcel, span) = self.parcel(place, request, key);
                 let outcome = self.await_outcome(parcel).await?;
+                if let Some(span) = span {
+                    span.end(outcome.as_ref().err().map(ToString::to_string));
+                }
                 self.leave(ticket, &outcome).await?;
                 Ok(outcome)
             }
@@ -193,8 +199,10 @@ impl WorkerState {
         // Before the begin: the same after a crash, since the position is.
         let drawn = self.draw();
         let begun = self.recorder.begin_keyed(function, &bytes)?;
-        let parcel = self.parcel(request, key_of(&drawn, function, &bytes));
-        Ok(CallFuture::new(self, function, parcel, begun))
+        let key = key_of(&drawn, function, &bytes);
+        let place = begun.index.unwrap_or_else(|| self.recorder.with(|it, _| it.last_index()));
+        let (parcel, span) = self.parcel(place, request, key);
+        Ok(CallFuture::new(self, function, parcel, begun, span))
     }
 
     fn draw(&self) -> Uuid {
@@ -202,15 +210,35 @@ impl WorkerState {
         self.recorder.with(|journal, _| journal.idempotency_key(namespace))
     }
 
-    fn parcel(&self, request: CallRequest, key: String) -> Parcel {
-        Parcel {
+    /// What is sent, and the span of it, which is asked for at this place in the log.
+    fn parcel(
+        &self,
+        place: Index,
+        request: CallRequest,
+        key: String,
+    ) -> (Parcel, Option<OpenSpan>) {
+        let waits = request.start.is_none();
+        let kind = if waits { SpanKind::Client } else { SpanKind::Producer };
+        let (trace, span) = self.tracing.ask(place, kind, || {
+            let CallRequest { address, function, .. } = &request;
+            let component = address.component().to_owned();
+            let attributes = vec![
+                ("rpc.system", "everlog".to_owned()),
+                ("rpc.service", component.clone()),
+                ("rpc.method", function.clone()),
+                ("everlog.called", address.to_string()),
+            ];
+            (format!("{component} {function}"), attributes)
+        });
+        let parcel = Parcel {
             due: request.start.and_then(Start::due),
             request,
             key,
             args: self.environment.args.clone(),
             env: self.environment.env.clone(),
-            trace: self.http.trace().cloned(),
-        }
+            trace,
+        };
+        (parcel, span)
     }
 }
 

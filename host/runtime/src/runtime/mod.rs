@@ -37,6 +37,7 @@ use crate::keyvalue::{Bucket, KeyPrefixes, KeyValues, Locks};
 use crate::network::HttpClient;
 use crate::schedules::{Schedules, run_schedules};
 use crate::shared::Shared;
+use crate::spans::SpanSink;
 use crate::state_store::{StateStores, run_sweeper};
 use crate::statistics::{Counters, Statistics};
 use crate::wasi::{self, HostMemory};
@@ -57,13 +58,14 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Opens what `store` holds, and brings back what was running.
+    /// Opens what `store` holds, and brings back what was running; tells `spans` of what workers do.
     ///
     /// # Errors
     /// When the engine can't be made or the store can't be read.
     pub async fn open(
         config: RuntimeConfig,
         store: Arc<dyn Store>,
+        spans: Option<Arc<dyn SpanSink>>,
     ) -> Result<Arc<Self>, RuntimeError> {
         let store = match config.stop_after_entries {
             Some(entries) => Arc::new(StopAfter::new(store, entries)) as Arc<dyn Store>,
@@ -98,6 +100,7 @@ impl Runtime {
             timers: Timers::default(),
             absent_callers: AbsentCallers::default(),
             readers: Readers::default(),
+            spans,
             counters: Arc::new(Counters::default()),
             files: Arc::new(files),
             host_memory: Arc::new(HostMemory::new(config.host_memory_bytes)),

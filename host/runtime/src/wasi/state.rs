@@ -25,6 +25,7 @@ use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
 use crate::keyvalue::KeyValues;
 use crate::network::{HttpClient, Policy};
 use crate::shared::Shared;
+use crate::spans::Tracing;
 use crate::worker::WorkerId;
 
 /// Host resources that one worker may hold at a time; one more traps.
@@ -35,6 +36,8 @@ const MAX_RESOURCES: usize = 100_000;
 pub(crate) struct WorkerEnvironment {
     /// Which worker.
     pub(crate) worker: WorkerId,
+    /// The name of its component.
+    pub(crate) component_name: String,
     /// The version of the component that runs.
     pub(crate) component_version: u64,
     /// Command line arguments, exactly as given.
@@ -94,6 +97,8 @@ pub(crate) struct WorkerState {
     pub(crate) action: Option<OpenAction>,
     /// Requests of the worker, and what wasmtime-wasi-http keeps for it.
     pub(crate) http: Http,
+    /// Its part in traces.
+    pub(crate) tracing: Tracing,
     /// Calls of other workers that are on their way.
     pub(crate) calls_in_flight: CallsInFlight,
 }
@@ -149,6 +154,9 @@ impl WorkerState {
         table.set_max_capacity(MAX_RESOURCES);
         let http = Http::new(Arc::clone(&environment.http_client));
         let calls_in_flight = CallsInFlight::default();
+        let sink = environment.shared.upgrade().and_then(|shared| shared.spans.clone());
+        let (component, worker) = (&environment.component_name, &environment.worker);
+        let tracing = Tracing::new(sink, environment.namespace(), component, worker);
         Self {
             table,
             recorder,
@@ -160,6 +168,7 @@ impl WorkerState {
             action: None,
             http,
             calls_in_flight,
+            tracing,
         }
     }
 

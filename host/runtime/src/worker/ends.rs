@@ -104,6 +104,9 @@ impl Task {
             Err(divergence) => self.stall(recorder, &divergence).await,
             Ok(completion) => {
                 if !completion.replayed {
+                    if let Some(guest) = &mut self.guest {
+                        guest.state().tracing.end(None);
+                    }
                     let ty = self.front.version.exports().result_of(target).cloned();
                     let result = Settled { index: completion.index, value, ty, cancelled };
                     self.settle(recorder, begun, result);
@@ -163,6 +166,12 @@ impl Task {
             let verdict = journal.fail(failure, random, now);
             (verdict, journal.last_index())
         });
+        if let Some(guest) = &mut self.guest {
+            match verdict {
+                Verdict::RetryAt(_) => guest.state().tracing.attempt_failed(&message),
+                Verdict::Final => guest.state().tracing.end(Some(&message)),
+            }
+        }
         if let Verdict::RetryAt(_) = verdict {
             add(&self.shared.counters.retries, 1);
             return self.reopen().await;
@@ -187,6 +196,8 @@ impl Task {
     async fn exit(&mut self, recorder: &Arc<Recorder>, code: u32) -> Flow {
         if let Some(guest) = &mut self.guest {
             guest.state().flush_partial_lines();
+            let failed = (code != 0).then(|| format!("exited with code {code}"));
+            guest.state().tracing.end(failed.as_deref());
         }
         let index = recorder.with(|journal, now| journal.exit(code, now));
         let exited = InvokeError::Exited { worker: self.front.label.to_string(), code };

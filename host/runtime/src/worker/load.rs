@@ -194,6 +194,7 @@ fn state(making: &Making<'_>) -> WorkerState {
     });
     let environment = WorkerEnvironment {
         worker: making.worker.clone(),
+        component_name: making.version.name.clone(),
         component_version: making.version.version,
         args: create.args,
         env: create.env,

@@ -19,6 +19,7 @@ use crate::durable::Recorder;
 use crate::error::InvokeError;
 use crate::exports::Target;
 use crate::records::InvocationRecord;
+use crate::spans::Begun;
 use crate::statistics::add;
 use crate::value::{Value, decode_values};
 
@@ -101,7 +102,13 @@ impl Task {
             Err(error) => return self.store_failed(error).await,
         };
         let Some(guest) = &mut self.guest else { return Flow::GoOn };
-        guest.state().http.follow_trace(recorded.trace);
+        guest.state().tracing.begin(Begun {
+            index: recorded.index,
+            function: &recorded.function,
+            key: &recorded.key,
+            at: recorded.started_at,
+            trace: recorded.trace,
+        });
         let prepared = args
             .map_err(|error| error.to_string())
             .and_then(|args| guest.prepare(&target, &args).map_err(|error| error.to_string()));
@@ -190,9 +197,15 @@ impl Task {
         let Turn { new, accepted, keyed, caller } = turn;
         self.front.desk.begin(new.key.clone(), new.fingerprint, keyed, caller);
         let NewInvocation { key, function, request, fingerprint, trace } = new;
-        guest.state().http.follow_trace(trace.clone());
+        let named = guest.state().tracing.is_wanted().then(|| (function.clone(), key.clone()));
+        let (named, told) = (named.unwrap_or_default(), trace.clone());
         let start = Start { key, accepted, request, function, fingerprint, trace };
-        match recorder.with(|journal, now| journal.start(start, now)) {
+        let (begun, at) = recorder.with(|journal, now| (journal.start(start, now), now));
+        if let Ok(index) = begun {
+            let (function, key) = (&named.0, &named.1);
+            guest.state().tracing.begin(Begun { index, function, key, at, trace: told });
+        }
+        match begun {
             Ok(begun) => self.execute(recorder, Run { begun, target, prepared }).await,
             Err(divergence) => self.stall(recorder, &divergence).await,
         }

@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
 use anyhow::Context;
-use everlog_runtime::Runtime;
 use everlog_runtime::state_store::StateStoreConfig;
+use everlog_runtime::{Runtime, SpanSink};
 use everlog_store::copy::refuse_unfinished;
 use everlog_store::{EmbeddedOptions, EmbeddedStore, RedisOptions, RedisStore, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,7 +17,7 @@ use crate::cluster::advertised;
 use crate::config::{ConfigFlags, Settings, StoreKind, load};
 use crate::dapr::components;
 use crate::http::{App, Listener, Server};
-use crate::telemetry::start_logging;
+use crate::telemetry::{SpanCounts, Traces, collector, start_logging};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -69,9 +69,18 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
     // waits.
     let listener = Listener::bind(settings).await?;
     let store = open_store(settings, Some(listener.address())).await?;
-    let workers = Runtime::open(settings.runtime_config(), store).await?;
+    let counts = Arc::new(SpanCounts::default());
+    let (traces, sending) = match collector(settings) {
+        Some(endpoint) => {
+            let (traces, sending) =
+                Traces::start(&endpoint, &settings.app_id, Arc::clone(&counts))?;
+            (Some(traces as Arc<dyn SpanSink>), Some(sending))
+        }
+        None => (None, None),
+    };
+    let workers = Runtime::open(settings.runtime_config(), store, traces).await?;
     let stopping = CancellationToken::new();
-    let app = Arc::new(App::new(Arc::clone(&workers), settings, stopping.clone()));
+    let app = Arc::new(App::new(Arc::clone(&workers), settings, counts, stopping.clone()));
     let server = Server::new(listener, settings, Arc::clone(&app));
     tracing::info!(address = %server.address(), data_dir = %settings.data_dir.display(), "serving");
     let serving = tokio::spawn(server.run(stopping.clone()));
@@ -89,6 +98,9 @@ async fn serve_until_stopped(settings: &Settings) -> anyhow::Result<()> {
     match tokio::time::timeout(settings.shutdown_limit, stopped).await {
         Ok(joined) => joined.context("the server failed while it was stopping")?,
         Err(_) => tracing::warn!("some requests were cut off: `shutdown-limit` is over"),
+    }
+    if let Some(sending) = sending {
+        sending.end().await;
     }
     tracing::info!("stopped");
     Ok(())

@@ -264,6 +264,19 @@ pub(crate) const KEYS: &[Key] = &[
         get: |settings| format_duration(settings.shutdown_limit),
     },
     Key {
+        name: "otlp-endpoint",
+        kind: Kind::Value,
+        help: "Where a collector of OpenTelemetry takes spans by OTLP over gRPC, such as \
+               http://127.0.0.1:4317. Where it is not set, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT and \
+               OTEL_EXPORTER_OTLP_ENDPOINT of the environment say so; without any, no spans are \
+               made.",
+        set: |settings, text| {
+            settings.otlp_endpoint = (!text.is_empty()).then(|| text.to_owned());
+            Ok(())
+        },
+        get: |settings| settings.otlp_endpoint.clone().unwrap_or_default(),
+    },
+    Key {
         name: "log",
         kind: Kind::Value,
         help: "What the server writes about itself to stderr: error, warn, info, debug or trace, \

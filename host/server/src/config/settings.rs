@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) app_id: String,
     /// Where component files are.
     pub(crate) resources_path: Option<PathBuf>,
+    /// Where spans go.
+    pub(crate) otlp_endpoint: Option<String>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// What the runtime takes; its `data_dir` is filled from [`Settings::data_dir`].
@@ -86,6 +88,7 @@ impl Default for Settings {
             shutdown_limit: Duration::from_secs(9),
             app_id: "everlog".to_owned(),
             resources_path: None,
+            otlp_endpoint: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             runtime: RuntimeConfig::default(),

@@ -10,7 +10,7 @@ use crate::cluster::Wire;
 use crate::config::Settings;
 use crate::dapr::Dapr;
 use crate::sql::Sql;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, SpanCounts};
 
 /// The state behind the routes.
 pub(crate) struct App {
@@ -42,13 +42,14 @@ impl App {
     pub(crate) fn new(
         runtime: Arc<Runtime>,
         settings: &Settings,
+        spans: Arc<SpanCounts>,
         stopping: CancellationToken,
     ) -> Self {
         let wire = runtime.membership().map(|membership| Wire::new(membership.secret()));
         Self {
             cluster: wire.map(|wire| ClusterApp { wire }),
             runtime,
-            metrics: Metrics::default(),
+            metrics: Metrics::new(spans),
             guard: Guard::new(settings),
             sql: Sql::default(),
             dapr: Dapr::new(&settings.app_id),

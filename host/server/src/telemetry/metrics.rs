@@ -1,5 +1,6 @@
 //! Numbers for Prometheus. No label ever holds the name of a worker: there may be millions.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::traces::SpanCounts;
+
 /// Upper ends of the classes of answer times, in seconds.
 const ANSWER_SECONDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0];
@@ -24,6 +27,8 @@ pub(crate) struct Metrics {
     answered: [AtomicU64; STATUS_CLASSES.len()],
     passed_on: AtomicU64,
     seconds: Histogram,
+    /// Spans on their way to a collector.
+    spans: Arc<SpanCounts>,
 }
 
 impl Default for Metrics {
@@ -32,11 +37,17 @@ impl Default for Metrics {
             answered: Default::default(),
             passed_on: AtomicU64::default(),
             seconds: Histogram::new(ANSWER_SECONDS),
+            spans: Arc::default(),
         }
     }
 }
 
 impl Metrics {
+    /// Nothing has happened yet but what `spans` says.
+    pub(crate) fn new(spans: Arc<SpanCounts>) -> Self {
+        Self { spans, ..Self::default() }
+    }
+
     /// Counts one answered request.
     pub(crate) fn request_answered(&self, status: StatusCode, time: Duration) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
@@ -60,6 +71,7 @@ impl Metrics {
     ) -> String {
         let mut registry = Registry::with_prefix("everlog");
         self.register_requests(&mut registry);
+        self.register_spans(&mut registry);
         register_statistics(&mut registry, statistics);
         register_store(&mut registry, store);
         if let Some(cluster) = cluster {
@@ -69,6 +81,14 @@ impl Metrics {
         // Writing to a string has no way to fail.
         let _ = encode(&mut text, &registry);
         text
+    }
+
+    fn register_spans(&self, registry: &mut Registry) {
+        let SpanCounts { exported, dropped } = &*self.spans;
+        let count = |count: &AtomicU64| ConstCounter::new(count.load(Ordering::Relaxed));
+        registry.register("spans_exported", "Spans that the collector took", count(exported));
+        let help = "Spans that it did not take, or that had no place in the queue";
+        registry.register("spans_dropped", help, count(dropped));
     }
 
     fn register_requests(&self, registry: &mut Registry) {

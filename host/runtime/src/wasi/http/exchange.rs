@@ -1,7 +1,7 @@
 //! One request of a worker: what is sent, perhaps a second time after a crash, and where its outcome is recorded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use everlog_oplog::Index;
 use http::{HeaderMap, Method, Response, Uri};
@@ -12,6 +12,7 @@ use super::outcome::RequestLine;
 use super::request_body::{Outgoing, RequestBody};
 use crate::durable::{Cancellation, Recorder};
 use crate::network::{HttpClient, HttpFailure, RequestFrames, ResponseFrames, TimeLimits};
+use crate::spans::OpenSpan;
 
 /// What comes of sending a request.
 pub(super) type Arrival = Result<Arrived, HttpFailure>;
@@ -42,6 +43,8 @@ pub(super) struct Exchange {
     pub(super) mark: u64,
     pub(super) client: Arc<HttpClient>,
     pub(super) flights: Flights,
+    /// What is told of it when it has an answer.
+    pub(super) span: Mutex<Option<OpenSpan>>,
 }
 
 impl Exchange {
@@ -75,9 +78,18 @@ impl Exchange {
             *request.method_mut() = exchange.method.clone();
             *request.uri_mut() = exchange.uri.clone();
             *request.headers_mut() = exchange.headers.clone();
-            let response = exchange.client.send(request, exchange.limits).await?;
-            Ok(Arrived { response, flight })
+            let mut span = exchange.take_span();
+            span.iter_mut().for_each(OpenSpan::restart);
+            let response = exchange.client.send(request, exchange.limits).await;
+            if let Some(span) = span {
+                told(span, &response);
+            }
+            Ok(Arrived { response: response?, flight })
         })
+    }
+
+    fn take_span(&self) -> Option<OpenSpan> {
+        self.span.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn frames(&self) -> Result<RequestFrames, HttpFailure> {
@@ -86,6 +98,19 @@ impl Exchange {
         };
         body.release()?;
         Ok(Outgoing(Arc::clone(body)).boxed_unsync())
+    }
+}
+
+/// Tells of a request that has an answer, or none.
+fn told<B>(mut span: OpenSpan, response: &Result<Response<B>, HttpFailure>) {
+    match response {
+        Ok(response) => {
+            let status = response.status();
+            span.note("http.response.status_code", status.as_u16().to_string());
+            let failed = status.is_client_error() || status.is_server_error();
+            span.end(failed.then(|| status.to_string()));
+        }
+        Err(failure) => span.end(Some(failure.to_string())),
     }
 }
 

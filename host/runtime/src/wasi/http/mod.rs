@@ -25,7 +25,6 @@ mod trailers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use everlog_oplog::TraceContext;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, HeaderError as GuestError};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
@@ -79,8 +78,6 @@ pub(crate) struct Http {
     bodies: BTreeMap<u32, Arc<RequestBody>>,
     /// What the streams of such bodies take, by the number of the stream.
     pub(super) budgets: BTreeMap<u32, SharedCount>,
-    /// The span of the running invocation.
-    trace: Option<TraceContext>,
 }
 
 impl Http {
@@ -90,22 +87,12 @@ impl Http {
         context.set_field_size_limit(client.config.header_bytes as usize);
         let flights = Flights::new(client.config.max_requests_in_flight);
         let (bodies, budgets) = (BTreeMap::new(), BTreeMap::new());
-        Self { context, hooks: Hooks, client, flights, bodies, budgets, trace: None }
+        Self { context, hooks: Hooks, client, flights, bodies, budgets }
     }
 
     /// Whether a request or a response is on its way.
     pub(crate) fn is_busy(&self) -> bool {
         self.flights.any()
-    }
-
-    /// The span of the running invocation.
-    pub(crate) fn trace(&self) -> Option<&TraceContext> {
-        self.trace.as_ref()
-    }
-
-    /// Says to which span the requests of the running invocation belong.
-    pub(crate) fn follow_trace(&mut self, trace: Option<TraceContext>) {
-        self.trace = trace;
     }
 }
 

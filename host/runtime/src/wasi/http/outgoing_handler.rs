@@ -1,9 +1,9 @@
 //! `wasi:http/outgoing-handler`: a request begins.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use everlog_oplog::{Begun, Call, Category};
+use everlog_oplog::{Begun, Call, Category, Index};
 use http::header::{HOST, HeaderName};
 use http::uri::{Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, request};
@@ -23,6 +23,7 @@ use super::request_body::RequestBody;
 use super::response_future::ResponseFuture;
 use crate::durable::{Interruption, encode};
 use crate::network::TimeLimits;
+use crate::spans::{OpenSpan, SpanKind};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -119,7 +120,7 @@ impl WorkerState {
         });
         let (begun, idempotent) = begun.map_err(Interruption::from)?;
         let Begun { index: begin, replayed, .. } = begun;
-        self.add_trace(&mut headers);
+        let span = self.add_trace(begin, &method, &uri, &mut headers);
         if replayed && let Some(body) = &body {
             body.keep(self.http.client.config.resent_body_bytes);
         }
@@ -136,19 +137,38 @@ impl WorkerState {
             cancellation: self.cancellation(),
             client: Arc::clone(&self.http.client),
             flights: self.http.flights.clone(),
+            span: Mutex::new(span),
         };
         Ok(ResponseToCome { exchange: Arc::new(exchange), replayed })
     }
 
-    fn add_trace(&self, headers: &mut HeaderMap) {
-        if let Some(trace) = &self.http.trace
-            && !headers.contains_key(TRACEPARENT)
-        {
+    /// Has the other side go on with the trace, unless the guest says itself which.
+    fn add_trace(
+        &self,
+        begin: Option<Index>,
+        method: &Method,
+        uri: &Uri,
+        headers: &mut HeaderMap,
+    ) -> Option<OpenSpan> {
+        if headers.contains_key(TRACEPARENT) {
+            return None;
+        }
+        let place = begin.unwrap_or_else(|| self.recorder.with(|journal, _| journal.last_index()));
+        let (trace, span) = self.tracing.ask(place, SpanKind::Client, || {
+            let attributes = vec![
+                ("http.request.method", method.to_string()),
+                ("server.address", uri.authority().map(ToString::to_string).unwrap_or_default()),
+                ("url.path", uri.path().to_owned()),
+            ];
+            (method.to_string(), attributes)
+        });
+        if let Some(trace) = &trace {
             set(headers, TRACEPARENT, &trace.traceparent);
             if let Some(state) = &trace.tracestate {
                 set(headers, TRACESTATE, state);
             }
         }
+        span
     }
 
     /// What the guest asked for, within what the server allows.

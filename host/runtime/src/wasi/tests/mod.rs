@@ -90,6 +90,7 @@ impl House {
     fn environment(&self, worker: WorkerId, journal: &Journal) -> WorkerEnvironment {
         let create = journal.status().create.clone();
         WorkerEnvironment {
+            component_name: "house".to_owned(),
             worker,
             component_version: create.component_version,
             args: create.args,

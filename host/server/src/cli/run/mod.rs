@@ -88,7 +88,7 @@ async fn run_to_end(arguments: Arguments) -> anyhow::Result<Ending> {
     let mut settings = Settings { data_dir: arguments.data_dir.clone(), ..Settings::default() };
     settings.runtime.max_loaded_workers = LOADED_WORKERS;
     let runtime =
-        Runtime::open(settings.runtime_config(), open_store(&settings, None).await?).await?;
+        Runtime::open(settings.runtime_config(), open_store(&settings, None).await?, None).await?;
     let ending = run_in(&runtime, arguments, wasm).await;
     runtime.shutdown().await;
     ending

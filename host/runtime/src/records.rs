@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use everlog_oplog::{Index, Status, Timestamp, WorkerState as Life};
 use everlog_store::{Change, StoreError, WorkerKey};
 
+use crate::calls::fresh;
 use crate::spaces;
 use crate::worker::update;
 
@@ -96,8 +97,9 @@ pub(crate) fn wake_time(status: &Status) -> Option<Timestamp> {
         Life::Suspended => status.suspended_until,
         Life::Retrying => Some(retry_at().unwrap_or(AT_ONCE)),
         Life::Idle if !status.updates.pending.is_empty() => Some(AT_ONCE),
-        Life::Idle => accepted(),
-        Life::Interrupted | Life::Failed | Life::Exited | Life::Stalled => None,
+        Life::Idle => accepted().or_else(|| fresh::kept_until(status)),
+        Life::Failed | Life::Exited => fresh::kept_until(status),
+        Life::Interrupted | Life::Stalled => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::Payload;
+use everlog_oplog::{Payload, Timestamp};
 use everlog_store::cluster::Shard;
 use everlog_store::{Digest, Store, StoreError};
 use wasmtime::Engine;
@@ -33,6 +33,8 @@ const MAX_KEPT_INLINE_BYTES: usize = 4 << 10;
 /// The runtime as its workers see it.
 pub(crate) struct Shared {
     pub(crate) config: RuntimeConfig,
+    /// When this process began with its work.
+    pub(crate) started: Timestamp,
     pub(crate) engine: Engine,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) catalog: Catalog,

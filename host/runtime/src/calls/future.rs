@@ -152,6 +152,7 @@ impl CallFuture {
         if self.is_unseen() && !self.see_now()? {
             return Ok(None);
         }
+        self.let_go();
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Seen(outcome) => Ok(Some(outcome)),
             _ => Err(wasmtime::format_err!("the result of this call was taken before")),
@@ -167,7 +168,19 @@ impl CallFuture {
         {
             call.recorder.flush_soon();
         }
+        self.let_go();
         Ok(())
+    }
+
+    /// A fresh worker is not needed any more when its outcome is recorded, or that nobody wants to know it.
+    fn let_go(&self) {
+        let Some(call) = &self.call else { return };
+        let recorded = call.recorder.with(|journal, _| journal.last_index());
+        if let Some(shared) = call.shared.upgrade()
+            && !call.recorder.is_replaying()
+        {
+            call.parcel.let_go(&shared, &call.recorder, recorded);
+        }
     }
 
     fn see_now(&mut self) -> wasmtime::Result<bool> {

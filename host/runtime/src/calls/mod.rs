@@ -13,6 +13,7 @@ mod carry;
 pub(crate) mod clients;
 mod convert;
 mod failure;
+pub(crate) mod fresh;
 mod future;
 mod log;
 
@@ -153,18 +154,21 @@ impl WorkerState {
                 let place = self.recorder.with(|journal, _| journal.last_index().next());
                 let key = key_of(&drawn, function, &bytes);
                 let (parcel, span) = self.parcel(place, request, key);
-                let outcome = self.await_outcome(parcel).await?;
+                let outcome = self.await_outcome(&parcel).await?;
                 if let Some(span) = span {
                     span.end(outcome.as_ref().err().map(ToString::to_string));
                 }
                 self.leave(ticket, &outcome).await?;
+                let recorded = self.recorder.with(|journal, _| journal.last_index());
+                let shared = self.shared().map_err(Interruption::from)?;
+                parcel.let_go(&shared, &self.recorder, recorded);
                 Ok(outcome)
             }
         }
     }
 
     /// Waits for the outcome of a call; for one that takes long, or where instances are wanted, outside of memory.
-    async fn await_outcome(&mut self, parcel: Parcel) -> Result<CallOutcome, Interruption> {
+    async fn await_outcome(&mut self, parcel: &Parcel) -> Result<CallOutcome, Interruption> {
         let shared = self.shared()?;
         let caller = self.environment.worker.clone();
         let suspend_after = self.environment.suspend_after;
@@ -175,11 +179,11 @@ impl WorkerState {
                 cancellation.tell();
                 return Ok(Err(caller_cancelled()));
             }
-            outcome = shared.carry(&caller, &parcel) => return Ok(outcome),
+            outcome = shared.carry(&caller, parcel) => return Ok(outcome),
             () = shared.registry.room_is_wanted() => {}
             () = clock::pause(suspend_after) => {}
         }
-        shared.carry_for_absent(caller, parcel);
+        shared.carry_for_absent(caller, parcel.clone());
         Err(Interruption::Suspend { until: Some(AT_ONCE) })
     }
 

@@ -15,7 +15,7 @@ use crate::calls::{CallFailure, CallOutcome, Parcel};
 use crate::clock;
 use crate::error::{ComponentError, InvokeError, WorkerError};
 use crate::shared::Shared;
-use crate::worker::{Ended, Ending, WorkerId};
+use crate::worker::{Ended, Ending, Message, WorkerId};
 
 /// How long the owner of a worker is looked for: longer than the lease of a node that died.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,6 +78,8 @@ pub(crate) enum Request {
     ComponentChanged { name: String },
     /// Call a function of a worker there.
     Call { worker: Named, parcel: Parcel },
+    /// Let a fresh worker there go.
+    LetGo { worker: Named },
     /// Take back a call that a worker there has not begun.
     TakeBack { worker: Named, key: String },
     /// Cancel or kill an invocation of a worker there.
@@ -309,6 +311,10 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &[u8]) -> Result<Vec<u
                 Err(InvokeError::NotFound { .. }) => Reply::NoInvocation,
                 Err(_) => Reply::Again,
             }
+        }
+        Request::LetGo { worker } => {
+            let sent = shared.deliver(&worker.into(), Message::LetGo).await;
+            done(sent.map(|()| (true, none)))
         }
         Request::ComponentChanged { name } => {
             let refreshed = shared.catalog.refresh(&name).await;

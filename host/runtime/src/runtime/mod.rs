@@ -92,6 +92,7 @@ impl Runtime {
         let containers = Containers::new(Arc::clone(&store), locks);
         let membership = store.cluster().map(Membership::new);
         let shared = Arc::new(Shared {
+            started: clock::now(),
             membership,
             engine,
             store,

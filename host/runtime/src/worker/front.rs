@@ -63,6 +63,8 @@ pub(crate) struct Front {
     pub(crate) nudged: bool,
     /// Another node waits for the worker; by then it has to have left, whatever is on its way.
     pub(crate) hand_over_by: Option<Timestamp>,
+    /// Nobody will ask for the outcome of a worker that lives for one call.
+    pub(crate) let_go: bool,
 }
 
 impl Front {
@@ -101,6 +103,7 @@ impl Front {
             }
             Message::Update { request, reply } => self.request_update(recorder, request, reply),
             Message::Wake { due } => self.forget_stale_wake(recorder, due),
+            Message::LetGo => self.let_go = true,
             Message::Answered => recorder.with(|journal, now| {
                 if journal.status().state == Life::Suspended {
                     journal.wake(now);

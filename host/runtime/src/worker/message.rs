@@ -158,6 +158,8 @@ pub(crate) enum Message {
     Wake { due: Timestamp },
     /// What the worker called for before it left memory has been answered.
     Answered,
+    /// The caller of a worker that lives for one call has what it wanted.
+    LetGo,
     /// Leave memory if idle.
     Evict,
     /// Leave memory now, whatever runs.

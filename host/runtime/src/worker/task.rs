@@ -15,6 +15,7 @@ use super::guest::Guest;
 use super::message::{Control, Departing, Ending, Message, Reply, WorkerSettings, answer};
 use super::registry::Handle;
 use super::{WorkerId, load, update};
+use crate::calls::fresh;
 use crate::clock;
 use crate::durable::Recorder;
 use crate::error::WorkerError;
@@ -141,6 +142,7 @@ impl Task {
             desk: Desk::default(),
             nudged: false,
             hand_over_by: None,
+            let_go: false,
             coming: Vec::new(),
             before_trial: None,
         };
@@ -217,15 +219,26 @@ impl Task {
                     && self.front.desk.next_due().is_none()
                     && recorder.with(|journal, _| journal.last_index()) > Index::FIRST =>
                 {
-                    Plan::Remove
+                    self.end_of_fresh(recorder, now)
                 }
                 None => Plan::Wait { until: self.front.desk.next_due() },
             },
             Life::Interrupted if self.front.nudged => Plan::Resume,
-            Life::Failed | Life::Exited if ephemeral => Plan::Remove,
+            Life::Failed | Life::Exited if ephemeral => self.end_of_fresh(recorder, now),
             Life::Interrupted | Life::Failed | Life::Exited | Life::Stalled => {
                 Plan::Wait { until: None }
             }
+        }
+    }
+
+    /// What becomes of a worker that lives for one call when that has ended.
+    fn end_of_fresh(&self, recorder: &Recorder, now: Timestamp) -> Plan {
+        let started = self.shared.started;
+        let kept = recorder.with(|journal, _| fresh::kept_here_until(journal.status(), started));
+        match kept {
+            // In memory as long as it is no burden: mostly it is let go in a moment.
+            Some(until) if until > now && !self.front.let_go => Plan::Wait { until: None },
+            _ => Plan::Remove,
         }
     }
 
@@ -367,9 +380,12 @@ impl Task {
             self.front.cache_status(recorder);
             // A failed store has told everybody who waits; the log is what it is.
             let _ = recorder.gate().await;
+            let started = self.shared.started;
+            let kept = recorder.with(|it, _| fresh::kept_here_until(it.status(), started));
             if let Some(due) = recorder.wake()
                 && !self.awaits_answer()
             {
+                let due = kept.map_or(due, |kept| due.max(kept));
                 self.shared.timers.schedule(&self.front.worker, due);
             }
         }
@@ -432,6 +448,10 @@ pub(super) fn refuse(message: Message, error: &WorkerError) {
         Message::Revert { reply, .. } | Message::Settle { reply } => drop(reply.send(Err(error))),
         Message::CompletePromise(completion) => drop(completion.reply.send(Err(error))),
         Message::InspectPromise { reply, .. } => drop(reply.send(Err(error))),
-        Message::Wake { .. } | Message::Answered | Message::Evict | Message::Depart(_) => {}
+        Message::Wake { .. }
+        | Message::Answered
+        | Message::LetGo
+        | Message::Evict
+        | Message::Depart(_) => {}
     }
 }

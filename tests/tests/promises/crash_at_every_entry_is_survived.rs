@@ -58,6 +58,25 @@ async fn of_plain_memory() {
     story.survives_every_crash().await;
 }
 
+/// What others were told is part of the story: at its end each is asked what it was given to add.
+#[tokio::test]
+async fn of_calls() {
+    let at = |worker: &str| format!("urn:worker:relay/{worker}");
+    let added = |worker: &str| json!([at(worker), "added-sum", 0]);
+    Story::of(&fixtures::RELAY)
+        .call("call", json!([at("a"), "add", 5]))
+        .call("chain", json!([[at("b"), at("c")], 2]))
+        .call("fan-out", json!([[at("a"), at("b")], 3]))
+        .call("send", json!([at("c"), 3]))
+        .call("add-through-fresh", json!([at("a"), 7]))
+        .call("call", added("a"))
+        .call("call", added("b"))
+        .call("call", added("c"))
+        .call("total", json!([]))
+        .survives_every_crash()
+        .await;
+}
+
 #[tokio::test]
 async fn of_resources() {
     Story::of(&fixtures::CART)

@@ -164,7 +164,7 @@ fn exported(span: Span, scope: &InstrumentationScope) -> SpanData {
     let state = span.state.and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
     let trace = TraceId::from_bytes(span.trace.to_be_bytes());
     let id = |id: u64| SpanId::from_bytes(id.to_be_bytes());
-    let status = span.error.map_or(Status::Unset, |error| Status::error(error));
+    let status = span.error.map_or(Status::Unset, Status::error);
     let attributes = span.attributes.into_iter().map(|(name, value)| KeyValue::new(name, value));
     SpanData {
         span_context: SpanContext::new(trace, id(span.id), TraceFlags::SAMPLED, false, state),

@@ -5,6 +5,7 @@ extern crate self as everlog;
 
 mod action;
 mod atomic;
+pub mod calls;
 mod cancellation;
 mod host;
 pub mod http;

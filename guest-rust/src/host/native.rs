@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::mock::{Mark, begin_action, call, current, effect, end_action, host_call, jump};
+use crate::mock::{
+    Mark, WorkerCall, begin_action, call, current, effect, end_action, host_call, jump,
+};
 use crate::{
     OplogIndex, PersistenceLevel, PromiseId, RetryPolicy, UpdateMode, WorkerFilter, WorkerId,
-    WorkerMetadata, WorkerStatus, http,
+    WorkerMetadata, WorkerStatus, calls, http,
 };
 
 pub(crate) fn get_oplog_index() -> OplogIndex {
@@ -220,5 +222,41 @@ pub(crate) async fn send(request: http::Request) -> Result<http::Response, http:
     effect(format!("{} {}", request.method, request.url), || match answer {
         Some(answer) => Ok(answer(&request)),
         None => Err(http::Error::Connection("nobody answers: see mock::Host::on_http".to_owned())),
+    })
+}
+
+pub(crate) fn call_worker(
+    location: &str,
+    function: &str,
+    arguments: &[calls::Value],
+) -> Result<Option<calls::Value>, calls::Error> {
+    ask_worker(WorkerCall {
+        location: location.to_owned(),
+        function: function.to_owned(),
+        arguments: arguments.to_vec(),
+        waits: true,
+    })
+}
+
+pub(crate) fn send_to_worker(
+    location: &str,
+    function: &str,
+    arguments: &[calls::Value],
+) -> Result<(), calls::Error> {
+    ask_worker(WorkerCall {
+        location: location.to_owned(),
+        function: function.to_owned(),
+        arguments: arguments.to_vec(),
+        waits: false,
+    })
+    .map(drop)
+}
+
+fn ask_worker(call: WorkerCall) -> Result<Option<calls::Value>, calls::Error> {
+    let answer = current().borrow().called.clone();
+    let nobody =
+        || Err(calls::Error::NotFound("nobody answers: see mock::Host::on_call".to_owned()));
+    effect(format!("{} {}", call.location, call.function), || {
+        answer.map_or_else(nobody, |answer| answer(&call))
     })
 }

@@ -31,6 +31,7 @@ use std::rc::Rc;
 
 pub(crate) use state::{Mark, State};
 
+use crate::calls;
 use crate::http;
 use crate::oplog::OplogIndex;
 
@@ -43,6 +44,19 @@ thread_local! {
 
 /// The payload of the unwinding that takes the place of a dropped instance.
 struct InstanceIsGone;
+
+/// A call of another worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerCall {
+    /// Who is called, as in `urn:worker:counter/mary`.
+    pub location: String,
+    /// The function, as the guest wrote it.
+    pub function: String,
+    /// Its arguments.
+    pub arguments: Vec<calls::Value>,
+    /// Whether the guest waits for the result.
+    pub waits: bool,
+}
 
 /// A host that runs one worker, see the [module](self).
 #[derive(Debug, Default)]
@@ -84,6 +98,16 @@ impl Host {
     #[must_use]
     pub fn on_http(self, answer: impl Fn(&http::Request) -> http::Response + 'static) -> Self {
         self.state.borrow_mut().answer = Some(Rc::new(answer));
+        self
+    }
+
+    /// Answers the guest's calls of other workers, see [`calls`].
+    #[must_use]
+    pub fn on_call(
+        self,
+        answer: impl Fn(&WorkerCall) -> Result<Option<calls::Value>, calls::Error> + 'static,
+    ) -> Self {
+        self.state.borrow_mut().called = Some(Rc::new(answer));
         self
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::WorkerCall;
+use crate::calls;
 use crate::http;
 use crate::modes::{PersistenceLevel, RetryPolicy};
 use crate::oplog::OplogIndex;
@@ -53,6 +55,8 @@ impl Default for Modes {
 
 /// Answers HTTP requests.
 pub(crate) type Answer = Rc<dyn Fn(&http::Request) -> http::Response>;
+/// How calls of other workers are answered.
+pub(crate) type Called = Rc<dyn Fn(&WorkerCall) -> Result<Option<calls::Value>, calls::Error>>;
 
 /// A worker's oplog, and the rest of the host.
 #[derive(Default)]
@@ -77,6 +81,7 @@ pub(crate) struct State {
     /// What the worker keeps as its state.
     pub(crate) kept: BTreeMap<String, Vec<u8>>,
     pub(crate) answer: Option<Answer>,
+    pub(crate) called: Option<Called>,
 }
 
 impl fmt::Debug for State {

@@ -370,6 +370,19 @@ pub enum InvokeError {
         /// The divergence report.
         message: String,
     },
+    /// Too many callers of the component wait.
+    #[error(
+        "{concurrent} callers of component {component} are served and {waiting} more wait, the most \
+         there may be; try again later"
+    )]
+    ComponentBusy {
+        /// The component.
+        component: String,
+        /// How many may be served at once.
+        concurrent: u32,
+        /// How many may wait.
+        waiting: u32,
+    },
     /// A read-only function failed, beside a worker that has nothing to do with it.
     #[error("{function} failed as a reader: {message}")]
     ReadFailed {

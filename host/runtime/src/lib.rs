@@ -44,7 +44,7 @@ pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_nam
 pub use calls::CallSummary;
 pub use calls::clients::{ClientError, ClientWit, client_wit};
 pub use cluster::{Membership, PeerFailure, Peers, Place};
-pub use component::{ComponentSettings, ComponentVersion, Deployed};
+pub use component::{ComponentSettings, ComponentVersion, ConcurrencyLimit, Deployed};
 pub use config::RuntimeConfig;
 pub use durable::{Waits, WaitsFor};
 pub use entropy::uuid as random_uuid;

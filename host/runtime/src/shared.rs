@@ -10,7 +10,7 @@ use wasmtime::Engine;
 use crate::blobstore::Containers;
 use crate::calls::AbsentCallers;
 use crate::cluster::Membership;
-use crate::component::Catalog;
+use crate::component::{Catalog, Limits};
 use crate::config::RuntimeConfig;
 use crate::error::WorkerError;
 use crate::files::FilesRoot;
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     /// Workers that wait outside of memory for the answers of others.
     pub(crate) absent_callers: AbsentCallers,
+    /// How many callers of each component are served at once.
+    pub(crate) limits: Limits,
     /// Who wants to know what workers did.
     pub(crate) spans: Option<Arc<dyn SpanSink>>,
     /// The instances of functions that read beside their workers.

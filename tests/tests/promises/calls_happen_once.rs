@@ -206,3 +206,20 @@ async fn the_oplog_tells_who_was_called() {
     let key = sent["acceptedAs"].as_str().expect("a key");
     assert_eq!(component.worker("other").outcome(key).await["status"], "completed");
 }
+
+/// The dynamic form of the crate for guests.
+#[tokio::test]
+async fn workers_are_called_by_name() {
+    let mut server = Server::start().await;
+    server.deploy(&fixtures::COUNTER).await;
+    server.deploy(&fixtures::SHAPES).await;
+    let dialler = server.deploy(&fixtures::DIALLER).await.worker("d");
+    assert_eq!(dialler.call("add", json!(["mary", 5])).await, json!({"ok": 5}));
+    assert_eq!(dialler.call("post", json!(["mary", 3])).await, json!({"ok": null}));
+    assert_eq!(dialler.call("area", json!([3, 4])).await, json!({"ok": 12}));
+    let misfit = dialler.call("misfit", json!(["mary"])).await;
+    let told = misfit["err"].as_str().unwrap_or_default();
+    assert!(told.ends_with("parameter n: expected u64, found string"), "{told}");
+    server.restart_after_kill().await;
+    assert_eq!(dialler.call("add", json!(["mary", 1])).await, json!({"ok": 9}));
+}

@@ -6,6 +6,7 @@ mod actions_run_once;
 mod bad_input_changes_nothing;
 mod bad_uploads_are_refused;
 mod buckets_are_shared_and_survive;
+mod callers_of_a_component_are_limited;
 mod callers_wait_outside_of_memory;
 mod calls_happen_once;
 mod cancelled_calls_may_compensate;

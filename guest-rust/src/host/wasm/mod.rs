@@ -1,5 +1,6 @@
 //! What the host provides: `golem:api/host` and, through other crates, WASI.
 
+mod calls;
 mod cancellation;
 mod everlog_api;
 mod http;
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bindings::golem::api::host as api;
 use uuid::Uuid;
 
+pub(crate) use calls::{call_worker, send_to_worker};
 pub(crate) use cancellation::cancelled;
 pub(crate) use everlog_api::*;
 pub(crate) use http::send;
@@ -26,6 +28,7 @@ mod bindings {
             package everlog:guest;
             world imports {
                 import golem:api/host@0.2.0;
+                import golem:rpc/types@0.1.0;
             }
         ",
         world: "everlog:guest/imports",

@@ -46,7 +46,9 @@ pub(super) fn sorted(error: InvokeError) -> Result<CallFailure, Obstacle> {
     match error {
         InvokeError::Worker(error) => sorted_worker(error, told),
         InvokeError::Interrupted { .. } => Err(Obstacle::Interrupted),
-        InvokeError::QueueFull { .. } | InvokeError::ShuttingDown => Err(Obstacle::Passing(error)),
+        InvokeError::QueueFull { .. }
+        | InvokeError::ComponentBusy { .. }
+        | InvokeError::ShuttingDown => Err(Obstacle::Passing(error)),
         InvokeError::NoFunction { .. } | InvokeError::NotFound { .. } => {
             Ok(CallFailure::NotFound(told))
         }

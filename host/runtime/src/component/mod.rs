@@ -4,6 +4,7 @@ mod catalog;
 mod code_cache;
 mod deploy;
 mod engine;
+mod limits;
 mod record;
 mod settings;
 mod version;
@@ -11,8 +12,9 @@ mod version;
 pub(crate) use catalog::Catalog;
 pub use catalog::Deployed;
 pub(crate) use engine::{FUEL_BETWEEN_YIELDS, engine};
+pub(crate) use limits::Limits;
 pub(crate) use record::ComponentRecord;
 #[cfg(test)]
 pub(crate) use record::VersionRecord;
-pub use settings::ComponentSettings;
+pub use settings::{ComponentSettings, ConcurrencyLimit};
 pub use version::ComponentVersion;

@@ -13,16 +13,28 @@ use crate::spaces;
 pub struct ComponentSettings {
     /// The full names of functions that change nothing, in alphabetical order.
     pub read_only: Vec<String>,
+    /// How many callers may be served at once, and how many may wait for that.
+    pub limit: Option<ConcurrencyLimit>,
+}
+
+/// How many callers of a component a server has at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ConcurrencyLimit {
+    /// So many are served.
+    pub concurrent: u32,
+    /// So many more wait for their turn.
+    pub waiting: u32,
 }
 
 /// One thing that is said. Only added to at the end: this is the storage format.
 #[derive(Encode, Decode)]
 enum Setting {
     ReadOnly(Vec<String>),
+    Limit(ConcurrencyLimit),
 }
 
 impl ComponentSettings {
-    /// The same with the full names of functions.
+    /// The same with the full names of functions, if it makes sense.
     ///
     /// # Errors
     /// [`ComponentError::InvalidSetting`] for a name that stands for no function.
@@ -35,7 +47,12 @@ impl ComponentSettings {
         let mut read_only = self.read_only.iter().map(full).collect::<Result<Vec<_>, _>>()?;
         read_only.sort();
         read_only.dedup();
-        Ok(Self { read_only })
+        if self.limit.is_some_and(|limit| limit.concurrent == 0) {
+            return Err(invalid(
+                "a component that serves 0 callers at once serves none".to_owned(),
+            ));
+        }
+        Ok(Self { read_only, limit: self.limit })
     }
 
     /// The record of a version; none where there is nothing to say.
@@ -43,7 +60,8 @@ impl ComponentSettings {
         if *self == Self::default() {
             return None;
         }
-        let settings = vec![Setting::ReadOnly(self.read_only.clone())];
+        let mut settings = vec![Setting::ReadOnly(self.read_only.clone())];
+        settings.extend(self.limit.map(Setting::Limit));
         // Encoding into memory a structure without maps or borrowed cells has no way to fail.
         let value = bincode::encode_to_vec(settings, bincode::config::standard());
         let key = Self::key(component, version);
@@ -62,6 +80,7 @@ impl ComponentSettings {
         for setting in settings {
             match setting {
                 Setting::ReadOnly(names) => all.read_only = names,
+                Setting::Limit(limit) => all.limit = Some(limit),
             }
         }
         Ok(all)
@@ -83,7 +102,8 @@ mod tests {
 
     #[test]
     fn settings_come_back_from_their_record() {
-        let settings = ComponentSettings { read_only: vec!["get".to_owned()] };
+        let limit = Some(ConcurrencyLimit { concurrent: 2, waiting: 3 });
+        let settings = ComponentSettings { read_only: vec!["get".to_owned()], limit };
         let Some(Change::Put { value, .. }) = settings.put(Uuid::nil(), 3) else {
             panic!("no record");
         };

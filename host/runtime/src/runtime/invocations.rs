@@ -55,6 +55,7 @@ impl Runtime {
         worker: &WorkerId,
         invocation: Invocation,
     ) -> Result<InvocationResult, InvokeError> {
+        let _place = self.shared.limits.enter(&invocation.version).await?;
         let call = Box::new(prepare(invocation)?);
         self.shared
             .ask(worker, |reply| Message::Invoke { call, ephemeral: false, settings: None, reply })
@@ -93,6 +94,7 @@ impl Runtime {
         invocation: Invocation,
         mut settings: WorkerSettings,
     ) -> Result<InvocationResult, InvokeError> {
+        let _place = self.shared.limits.enter(component).await?;
         let worker = self.fresh_worker(component)?;
         settings.version.get_or_insert(component.version);
         let call = Box::new(prepare(invocation)?);

@@ -28,7 +28,7 @@ use crate::blobstore::Containers;
 use crate::calls::AbsentCallers;
 use crate::clock;
 use crate::cluster::{self, Membership, Peers, run_balance};
-use crate::component::{Catalog, engine};
+use crate::component::{Catalog, Limits, engine};
 use crate::config::RuntimeConfig;
 use crate::drill::StopAfter;
 use crate::error::{ComponentError, RuntimeError, WorkerError};
@@ -101,6 +101,7 @@ impl Runtime {
             timers: Timers::default(),
             absent_callers: AbsentCallers::default(),
             readers: Readers::default(),
+            limits: Limits::default(),
             spans,
             counters: Arc::new(Counters::default()),
             files: Arc::new(files),

@@ -29,6 +29,12 @@ pub(super) enum Command {
         /// Functions that change nothing, with commas between them: they need not wait for their turn
         #[arg(long, value_delimiter = ',', value_name = "FUNCTIONS")]
         read_only: Vec<String>,
+        /// So many callers are served at once by each server
+        #[arg(long)]
+        max_concurrent: Option<u32>,
+        /// So many more may wait for that, 1024 by default; the others are refused
+        #[arg(long, requires = "max_concurrent")]
+        max_waiting: Option<u32>,
     },
     /// List components
     List,
@@ -71,8 +77,14 @@ pub(super) enum Command {
 /// If the server refuses or cannot be reached, or the file cannot be read.
 pub(super) async fn run(command: Command, client: &Client, output: &Output) -> anyhow::Result<()> {
     match command {
-        Command::Add { name, file, read_only } => {
-            add(client, output, &name, &file, &read_only).await
+        Command::Add { name, file, read_only, max_concurrent, max_waiting } => {
+            let mut said = Vec::new();
+            if !read_only.is_empty() {
+                said.push(("read-only", read_only.join(",")));
+            }
+            said.extend(max_concurrent.map(|count| ("max-concurrent", count.to_string())));
+            said.extend(max_waiting.map(|count| ("max-waiting", count.to_string())));
+            add(client, output, &name, &file, &said).await
         }
         Command::List => {
             let answer = client.json(client.request(Method::GET, &["v1", "components"])?).await?;
@@ -138,13 +150,10 @@ async fn add(
     output: &Output,
     name: &str,
     file: &Path,
-    read_only: &[String],
+    said: &[(&str, String)],
 ) -> anyhow::Result<()> {
     let bytes = read_component(file)?;
-    let mut request = client.request(Method::PUT, &["v1", "components", name])?;
-    if !read_only.is_empty() {
-        request = request.query(&[("read-only", read_only.join(","))]);
-    }
+    let request = client.request(Method::PUT, &["v1", "components", name])?.query(said);
     let bar = upload_bar(bytes.len() as u64);
     let request = request
         .header(CONTENT_TYPE, "application/wasm")

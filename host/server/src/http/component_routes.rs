@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use everlog_runtime::ComponentSettings;
+use everlog_runtime::{ComponentSettings, ConcurrencyLimit};
 use serde::Serialize;
 
 use super::app::App;
@@ -16,25 +16,55 @@ use super::names::PathOf;
 use super::parameters::Parameters;
 use super::problem::{Code, Problem};
 
+/// What can be said of a component when it is deployed.
+const SETTINGS: [&str; 3] = ["read-only", "max-concurrent", "max-waiting"];
+/// How many callers wait where nobody says otherwise.
+const DEFAULT_WAITING: u32 = 1_024;
+
 /// The answer to a listing.
 #[derive(Serialize)]
 struct ComponentList<'a> {
     components: Vec<ComponentJson<'a>>,
 }
 
-/// `PUT /v1/components/{component}?read-only=`: 201 for a new version, 200 for the newest one once more.
+/// `PUT /v1/components/{component}?read-only=&max-concurrent=&max-waiting=`: 201 for a new version, 200 for the newest one once more.
 pub(super) async fn put(
     State(app): State<Arc<App>>,
     PathOf(name): PathOf<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let read_only = Parameters::of(&parts.uri, &["read-only"])?.one("read-only")?.map(names);
-    let settings = ComponentSettings { read_only: read_only.unwrap_or_default() };
+    let settings = settings(&Parameters::of(&parts.uri, &SETTINGS)?)?;
     let bytes = read_body(body, app.max_component_bytes).await.map_err(as_bad_upload)?;
     let deployed = app.runtime.deploy(&name, bytes.into(), &settings).await?;
     let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(ComponentJson::of(&deployed.version))).into_response())
+}
+
+/// What the query says of the component.
+fn settings(parameters: &Parameters<'_>) -> Result<ComponentSettings, Problem> {
+    let [read_only, max_concurrent, max_waiting] = SETTINGS;
+    let read_only = parameters.one(read_only)?.map(names).unwrap_or_default();
+    let concurrent = number(parameters, max_concurrent)?;
+    let waiting = number(parameters, max_waiting)?;
+    let limit = match (concurrent, waiting) {
+        (Some(concurrent), waiting) => {
+            let waiting = waiting.unwrap_or(DEFAULT_WAITING);
+            Some(ConcurrencyLimit { concurrent, waiting })
+        }
+        (None, None) => None,
+        (None, Some(_)) => {
+            let detail =
+                "`max-waiting` says how many wait beyond `max-concurrent`, which is missing";
+            return Err(Problem::new(Code::InvalidRequest, detail));
+        }
+    };
+    Ok(ComponentSettings { read_only, limit })
+}
+
+fn number(parameters: &Parameters<'_>, name: &str) -> Result<Option<u32>, Problem> {
+    let Some(text) = parameters.one(name)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| super::parameters::invalid(name, "a whole number", text))
 }
 
 /// Names with commas between them.

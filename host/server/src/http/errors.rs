@@ -83,6 +83,7 @@ impl From<InvokeError> for Problem {
                 return Self::new(Code::InvocationFailed, message).oplog_index(index.get());
             }
             InvokeError::ReadFailed { .. } => Code::InvocationFailed,
+            InvokeError::ComponentBusy { .. } => Code::TooManyRequests,
             InvokeError::Interrupted { .. } => Code::WorkerInterrupted,
             InvokeError::Deleted { .. } => Code::WorkerDeleted,
             InvokeError::Reverted { .. } => Code::InvocationReverted,

@@ -22,6 +22,11 @@ pub(in crate::http) struct ComponentJson<'a> {
     /// Functions that need not wait for their turn.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     read_only: &'a [String],
+    /// Callers that are served at once, and those that may wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_concurrent: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_waiting: Option<u32>,
 }
 
 /// A function that a component exports, its types in WIT.
@@ -50,6 +55,8 @@ impl<'a> ComponentJson<'a> {
             exports: version.exports().signatures().into_iter().map(ExportJson::of).collect(),
             imports: &version.imports,
             read_only: &version.settings.read_only,
+            max_concurrent: version.settings.limit.map(|limit| limit.concurrent),
+            max_waiting: version.settings.limit.map(|limit| limit.waiting),
         }
     }
 }

@@ -230,7 +230,7 @@ pub(crate) fn call_worker(
     function: &str,
     arguments: &[calls::Value],
 ) -> Result<Option<calls::Value>, calls::Error> {
-    ask_worker(WorkerCall {
+    ask_worker(&WorkerCall {
         location: location.to_owned(),
         function: function.to_owned(),
         arguments: arguments.to_vec(),
@@ -243,7 +243,7 @@ pub(crate) fn send_to_worker(
     function: &str,
     arguments: &[calls::Value],
 ) -> Result<(), calls::Error> {
-    ask_worker(WorkerCall {
+    ask_worker(&WorkerCall {
         location: location.to_owned(),
         function: function.to_owned(),
         arguments: arguments.to_vec(),
@@ -252,11 +252,11 @@ pub(crate) fn send_to_worker(
     .map(drop)
 }
 
-fn ask_worker(call: WorkerCall) -> Result<Option<calls::Value>, calls::Error> {
+fn ask_worker(call: &WorkerCall) -> Result<Option<calls::Value>, calls::Error> {
     let answer = current().borrow().called.clone();
     let nobody =
         || Err(calls::Error::NotFound("nobody answers: see mock::Host::on_call".to_owned()));
     effect(format!("{} {}", call.location, call.function), || {
-        answer.map_or_else(nobody, |answer| answer(&call))
+        answer.map_or_else(nobody, |answer| answer(call))
     })
 }

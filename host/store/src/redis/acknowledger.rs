@@ -16,11 +16,18 @@ pub(super) struct Pending {
     outcome: Result<(), StoreError>,
     /// Which batch of the session it was.
     number: u64,
+    /// What has become of the session.
+    state: Arc<State>,
 }
 
 impl Pending {
-    pub(super) fn new(done: Done, outcome: Result<(), StoreError>, number: u64) -> Self {
-        Self { done: Some(done), outcome, number }
+    pub(super) fn new(
+        done: Done,
+        outcome: Result<(), StoreError>,
+        number: u64,
+        state: Arc<State>,
+    ) -> Self {
+        Self { done: Some(done), outcome, number, state }
     }
 
     fn give(mut self) {
@@ -34,7 +41,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
-            done(Err(StoreError::Closed));
+            done(Err(self.state.check().err().unwrap_or(StoreError::Closed)));
         }
     }
 }

@@ -362,7 +362,8 @@ impl Committer {
                     (job.done)(outcome);
                 }
                 Some(held_back) => {
-                    let pending = Pending::new(job.done, outcome, self.answered);
+                    let state = Arc::clone(&self.state);
+                    let pending = Pending::new(job.done, outcome, self.answered, state);
                     // If it is not taken, it is dropped there, which answers as well.
                     drop(held_back.unbounded_send(pending));
                 }

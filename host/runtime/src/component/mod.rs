@@ -4,6 +4,7 @@ mod catalog;
 mod code_cache;
 mod deploy;
 mod engine;
+mod error;
 mod limits;
 mod record;
 mod settings;
@@ -12,6 +13,7 @@ mod version;
 pub(crate) use catalog::Catalog;
 pub use catalog::Deployed;
 pub(crate) use engine::{FUEL_BETWEEN_YIELDS, engine};
+pub use error::ComponentError;
 pub(crate) use limits::Limits;
 pub(crate) use record::ComponentRecord;
 #[cfg(test)]

@@ -15,7 +15,6 @@ use super::message::{
     answer,
 };
 use super::metadata::WorkerMetadata;
-use super::reading;
 use super::registry::Handle;
 use super::update;
 use crate::component::ComponentVersion;
@@ -139,30 +138,6 @@ impl Front {
                 self.desk.direct(call, reply);
             }
         }
-    }
-
-    /// Lets those calls go ahead that only read, where what runs takes long.
-    pub(super) fn release_readers(&mut self, recorder: &Arc<Recorder>) {
-        if self.desk.waiting() == 0 || !self.is_held_up(recorder) {
-            return;
-        }
-        for (call, reply) in self.desk.take_readers() {
-            self.read_beside(recorder, call, reply);
-        }
-    }
-
-    fn is_held_up(&self, recorder: &Arc<Recorder>) -> bool {
-        let begun_at = self.desk.current.as_ref().map(|current| current.begun_at);
-        recorder.with(|journal, now| reading::is_held_up(journal.status(), begun_at, now))
-    }
-
-    fn read_beside(&self, recorder: &Arc<Recorder>, call: Box<Call>, reply: Reply<Outcome>) {
-        let before = recorder.with(|journal, _| reading::horizon(journal.status()));
-        let (shared, worker) = (Arc::clone(&self.shared), self.worker.clone());
-        tokio::spawn(async move {
-            let outcome = shared.read(&worker, *call, before).await;
-            answer(vec![reply], &outcome);
-        });
     }
 
     async fn accept(

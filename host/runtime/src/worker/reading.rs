@@ -14,9 +14,11 @@ use tokio::sync::Semaphore;
 
 use super::beside::{Beside, Replay};
 use super::execute::{End, explain};
-use super::message::{Call, InvocationResult, Outcome};
+use super::front::Front;
+use super::message::{Call, InvocationResult, Outcome, Reply, answer};
 use super::{WorkerId, load};
 use crate::component::ComponentVersion;
+use crate::durable::Recorder;
 use crate::error::{InvokeError, WorkerError};
 use crate::shared::Shared;
 use crate::{Timestamp, clock};
@@ -70,16 +72,47 @@ impl Readers {
 }
 
 /// The invocation that a reader sees nothing of, or where the next one would begin.
-pub(super) fn horizon(status: &Status) -> Index {
+fn horizon(status: &Status) -> Index {
     status.current().map_or(status.last_index.next(), |current| current.started)
 }
 
 /// Whether what runs on a worker has been running for longer than a reader should wait, or does not run at all.
-pub(super) fn is_held_up(status: &Status, begun_at: Option<Timestamp>, now: Timestamp) -> bool {
+fn is_held_up(status: &Status, begun_at: Option<Timestamp>, now: Timestamp) -> bool {
     match status.state {
         Life::Suspended | Life::Retrying | Life::Interrupted | Life::Failed => true,
         Life::Running => begun_at.is_some_and(|begun| begun.after(WORTH_WAITING_NANOS) <= now),
         Life::Idle | Life::Exited | Life::Stalled => false,
+    }
+}
+
+impl Front {
+    /// Lets those calls go ahead that only read, where what runs takes long.
+    pub(super) fn release_readers(&mut self, recorder: &Arc<Recorder>) {
+        if self.desk.waiting() == 0 || !self.is_held_up(recorder) {
+            return;
+        }
+        for (call, reply) in self.desk.take_readers() {
+            self.read_beside(recorder, call, reply);
+        }
+    }
+
+    pub(super) fn is_held_up(&self, recorder: &Arc<Recorder>) -> bool {
+        let begun_at = self.desk.current.as_ref().map(|current| current.begun_at);
+        recorder.with(|journal, now| is_held_up(journal.status(), begun_at, now))
+    }
+
+    pub(super) fn read_beside(
+        &self,
+        recorder: &Arc<Recorder>,
+        call: Box<Call>,
+        reply: Reply<Outcome>,
+    ) {
+        let before = recorder.with(|journal, _| horizon(journal.status()));
+        let (shared, worker) = (Arc::clone(&self.shared), self.worker.clone());
+        tokio::spawn(async move {
+            let outcome = shared.read(&worker, *call, before).await;
+            answer(vec![reply], &outcome);
+        });
     }
 }
 

@@ -61,26 +61,18 @@ const ANY: &str = "x-any";
 /// Every route there is. `{*function}` takes slashes, so that the name of an interface may stand in
 /// a path as it is.
 fn routes() -> Vec<Route> {
-    let route = |method, path, handler| Route { method, path, handler };
+    let mut routes = routes_of_workers();
+    routes.extend(other_routes());
+    routes
+}
+
+fn route(method: &'static str, path: &'static str, handler: MethodRouter<Arc<App>>) -> Route {
+    Route { method, path, handler }
+}
+
+/// Those of workers.
+fn routes_of_workers() -> Vec<Route> {
     vec![
-        route("get", "/livez", get(service_routes::livez)),
-        route("get", "/readyz", get(service_routes::readyz)),
-        route("get", "/metrics", get(service_routes::metrics)),
-        route("get", "/openapi.json", get(service_routes::openapi)),
-        route("get", "/v1/version", get(service_routes::version)),
-        route("get", "/v1/cluster", get(cluster_routes::status)),
-        route("post", MESSAGES_PATH, post(cluster_routes::message)),
-        route("post", "/v1/query", post(query_routes::query)),
-        route("get", "/v1/components", get(component_routes::list)),
-        route("put", component!(""), put(component_routes::put)),
-        route("get", component!(""), get(component_routes::get)),
-        route("delete", component!(""), delete(component_routes::delete)),
-        route("get", component!("/versions/{version}"), get(component_routes::get_version)),
-        route("get", component!("/versions/{version}/wasm"), get(component_routes::get_wasm)),
-        route("get", component!("/openapi.json"), get(openapi::of_component)),
-        route("post", component!("/check-update"), post(update_routes::check)),
-        route("post", component!("/invoke"), post(invoke_routes::invoke_ephemeral_named)),
-        route("post", component!("/invoke/{*function}"), post(invoke_routes::invoke_ephemeral)),
         route("get", "/v1/workers", get(worker_listing::list)),
         route("put", worker!(""), put(worker_routes::put)),
         route("get", worker!(""), get(worker_routes::get)),
@@ -108,6 +100,30 @@ fn routes() -> Vec<Route> {
         route("get", worker!("/state/{key}"), get(state_routes::get)),
         route("put", worker!("/state/{key}"), put(state_routes::put)),
         route("delete", worker!("/state/{key}"), delete(state_routes::delete)),
+    ]
+}
+
+/// Those of the server, of components and of schedules, and the state API.
+fn other_routes() -> Vec<Route> {
+    vec![
+        route("get", "/livez", get(service_routes::livez)),
+        route("get", "/readyz", get(service_routes::readyz)),
+        route("get", "/metrics", get(service_routes::metrics)),
+        route("get", "/openapi.json", get(service_routes::openapi)),
+        route("get", "/v1/version", get(service_routes::version)),
+        route("get", "/v1/cluster", get(cluster_routes::status)),
+        route("post", MESSAGES_PATH, post(cluster_routes::message)),
+        route("post", "/v1/query", post(query_routes::query)),
+        route("get", "/v1/components", get(component_routes::list)),
+        route("put", component!(""), put(component_routes::put)),
+        route("get", component!(""), get(component_routes::get)),
+        route("delete", component!(""), delete(component_routes::delete)),
+        route("get", component!("/versions/{version}"), get(component_routes::get_version)),
+        route("get", component!("/versions/{version}/wasm"), get(component_routes::get_wasm)),
+        route("get", component!("/openapi.json"), get(openapi::of_component)),
+        route("post", component!("/check-update"), post(update_routes::check)),
+        route("post", component!("/invoke"), post(invoke_routes::invoke_ephemeral_named)),
+        route("post", component!("/invoke/{*function}"), post(invoke_routes::invoke_ephemeral)),
         route("get", "/v1/schedules", get(schedule_routes::list)),
         route("post", "/v1/schedules", post(schedule_routes::add)),
         route("get", "/v1/schedules/{name}", get(schedule_routes::get)),

@@ -6,11 +6,12 @@ use everlog_oplog::{Index, WorkerState as Life};
 
 use super::WorkerId;
 use super::execute::Stop;
-use super::front::{Found, Front, KILLED, Taken, accepted_under};
+use super::front::{Found, Front, Taken, accepted_under};
 use super::load;
 use super::message::{Ended, Ending, Message, Outcome, Reply, answer};
 use super::revert::before;
 use super::task::{Flow, Task};
+use super::withdrawals::KILLED;
 use crate::cluster::{self, Request};
 use crate::durable::Recorder;
 use crate::error::{InvokeError, WorkerError};

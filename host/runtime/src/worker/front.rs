@@ -17,6 +17,7 @@ use super::message::{
 use super::metadata::WorkerMetadata;
 use super::registry::Handle;
 use super::update;
+use super::withdrawals::withdrawn;
 use crate::component::ComponentVersion;
 use crate::durable::Recorder;
 use crate::error::{InvokeError, WorkerError};
@@ -487,32 +488,5 @@ fn outcome(key: &str, status: InvocationStatus) -> Outcome {
         InvocationStatus::Completed(result) => Ok(result),
         InvocationStatus::Failed(error) => Err(error),
         _ => Err(InvokeError::Cancelled { key: key.to_owned() }),
-    }
-}
-
-/// How the log says that a call was withdrawn since no version of the component has its function.
-const NO_FUNCTION: &str = "function-not-found: ";
-
-/// How the log says that an invocation was killed.
-pub(super) const KILLED: &str = "killed";
-
-/// Why a call is withdrawn, as the log has it.
-pub(super) fn withdrawal(error: &InvokeError) -> String {
-    match error {
-        InvokeError::NoFunction { detail } => format!("{NO_FUNCTION}{detail}"),
-        other => other.to_string(),
-    }
-}
-
-/// What has become of a call that was withdrawn for this reason.
-fn withdrawn(key: &str, reason: &str) -> InvocationStatus {
-    if reason == KILLED {
-        return InvocationStatus::Failed(InvokeError::Killed { key: key.to_owned() });
-    }
-    match reason.strip_prefix(NO_FUNCTION) {
-        Some(detail) => {
-            InvocationStatus::Failed(InvokeError::NoFunction { detail: detail.to_owned() })
-        }
-        None => InvocationStatus::Cancelled,
     }
 }

@@ -25,6 +25,7 @@ mod task;
 mod timers;
 pub(crate) mod unloaded;
 pub(crate) mod update;
+mod withdrawals;
 
 pub use id::{MAX_WORKER_NAME_BYTES, WorkerId};
 pub(crate) use listing::{Listing, Precision, described};

@@ -8,12 +8,12 @@ use everlog_oplog::{
 
 use super::desk::Waiting;
 use super::execute::{self, End};
-use super::front::withdrawal;
 use super::guest::Prepared;
 use super::load;
 use super::message::{Call, Outcome, Reply, answer};
 use super::task::{Flow, Task};
 use super::update::Saved;
+use super::withdrawals::withdrawal;
 use crate::clock;
 use crate::durable::Recorder;
 use crate::error::InvokeError;

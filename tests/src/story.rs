@@ -4,6 +4,9 @@
 //! The server's drill `--stop-after-entries` ends the process, as SIGKILL would, when the n-th entry
 //! is on disk. So a story is told again for every n, and each time the next start must end it as if
 //! nothing had happened.
+//!
+//! And its drill `--refuse-batch` refuses the n-th batch, as happens when a worker of another node was
+//! quicker with data that both share: the worker must do it again, and nothing of it twice.
 
 use serde_json::{Value, json};
 
@@ -95,6 +98,24 @@ impl Story {
         assert!(survived + 2 >= entries, "{survived} of {entries} stops came and were survived");
     }
 
+    /// Tells the story with every single batch refused once, and compares each telling with one without that.
+    ///
+    /// # Panics
+    /// If a telling differs, or if the drill never fired.
+    pub async fn survives_every_refusal(&self) {
+        let data = self.deployed().await;
+        let (undisturbed, entries) = self.tell_undisturbed(&data).await;
+        let mut survived = 0;
+        for refused in 1..ENTRIES_MAX {
+            let context = format!("{}: batch {refused} was refused", self.fixture.name);
+            let Some(told) = self.tell_with_refusal(&data, refused, &context).await else { break };
+            assert_eq!(told, undisturbed, "{context}");
+            survived += 1;
+        }
+        // Each call ends with a batch at least.
+        assert!(survived >= self.calls.len(), "{survived} refusals, {entries} entries");
+    }
+
     async fn deployed(&self) -> StoppedData {
         let server = Server::start().await;
         let component = server.deploy(&self.fixture).await;
@@ -131,14 +152,34 @@ impl Story {
         }
         server.start_again_with(&self.all_flags(&[])).await;
         let answers = teller.await.expect("no panic");
-        let told = conclude(&worker, answers.clone()).await;
-        // Asked again under the same keys, and after replaying everything, it answers the same.
+        Some(self.tell_again(&worker, answers, context).await)
+    }
+
+    /// Tells the story with this batch refused; nothing if it was over before that.
+    async fn tell_with_refusal(
+        &self,
+        data: &StoppedData,
+        batch: usize,
+        context: &str,
+    ) -> Option<Telling> {
+        let batch = batch.to_string();
+        let drill = ["--refuse-batch", &batch];
+        let server = Server::start_on_copy(data, &self.all_flags(&drill)).await;
+        let worker = self.worker(&server);
+        let answers = wait::patiently(context, tell(worker.clone(), self.calls.clone())).await;
+        let told = self.tell_again(&worker, answers, context).await;
+        server.log().contains("a batch is refused").then_some(told)
+    }
+
+    /// Asked again under the same keys, and after replaying everything, it answers the same.
+    async fn tell_again(&self, worker: &Worker, answers: Vec<Value>, context: &str) -> Telling {
+        let told = conclude(worker, answers.clone()).await;
         worker.obey("crash").await;
         let again = tell(worker.clone(), self.calls.clone()).await;
         assert_eq!(again, answers, "{context}, and told again");
-        assert_eq!(conclude(&worker, again).await, told, "{context}, and told again");
-        assert_rebuilds(&worker, context).await;
-        Some(told)
+        assert_eq!(conclude(worker, again).await, told, "{context}, and told again");
+        assert_rebuilds(worker, context).await;
+        told
     }
 
     fn worker(&self, server: &Server) -> Worker {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everlog_oplog::RetryPolicy;
 
+use crate::drill::Drill;
 use crate::network::{NetworkConfig, SocketAccess};
 use crate::state_store::StateStoreConfig;
 
@@ -39,8 +40,8 @@ pub struct RuntimeConfig {
     pub retry: RetryPolicy,
     /// The state stores there are, each with another name.
     pub state_stores: Vec<StateStoreConfig>,
-    /// A drill for tests: the process stops itself, as if killed, after this many entries were handed to the store.
-    pub stop_after_entries: Option<u64>,
+    /// What is to go wrong, for tests.
+    pub drill: Option<Drill>,
 }
 
 impl Default for RuntimeConfig {
@@ -60,7 +61,7 @@ impl Default for RuntimeConfig {
             network: NetworkConfig::default(),
             retry: RetryPolicy::default(),
             state_stores: vec![StateStoreConfig::default_store()],
-            stop_after_entries: None,
+            drill: None,
         }
     }
 }

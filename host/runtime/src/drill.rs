@@ -1,4 +1,4 @@
-//! A crash drill: a store that lets the process die after a number of entries.
+//! Drills: a store that lets the process die after a number of entries, or refuses a batch.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,26 +7,64 @@ use everlog_oplog::codec::Decoded;
 use everlog_oplog::{Codec, EntryKind, Index};
 use everlog_store::cluster::Cluster;
 use everlog_store::{
-    Append, Batch, Digest, Done, Health, KeyRange, LogRecord, Order, Replication, Space, Store,
-    StoreError, WorkerKey,
+    Append, Batch, Digest, Done, Expectation, Health, KeyRange, LogRecord, Order, Replication,
+    Space, Store, StoreError, WorkerKey,
 };
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use crate::records;
+use crate::spaces::KEY_VALUES;
 
-/// Passes everything on, up to and including a certain entry; once that one is durable the process aborts.
-pub(crate) struct StopAfter {
-    store: Arc<dyn Store>,
-    left: AtomicU64,
-    /// Batches are cut one at a time, in their order.
-    cutting: Mutex<()>,
+/// What is to go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drill {
+    /// The process stops itself, as if killed, once this many entries of all workers are durable.
+    StopAfterEntries(u64),
+    /// This one of the batches with entries, counted from 1, is refused as if a worker of another node had been quicker
+    /// with data that both share.
+    RefuseBatch(u64),
 }
 
-impl StopAfter {
-    /// `entries` counts those of all workers.
-    pub(crate) fn new(store: Arc<dyn Store>, entries: u64) -> Self {
-        Self { store, left: AtomicU64::new(entries), cutting: Mutex::new(()) }
+/// Passes everything on, but for what the drill says.
+pub(crate) struct Drilled {
+    store: Arc<dyn Store>,
+    drill: Drill,
+    /// Entries, or batches, until it happens.
+    left: AtomicU64,
+    /// Batches are looked at one at a time, in their order.
+    looking: Mutex<()>,
+}
+
+impl Drilled {
+    pub(crate) fn new(store: Arc<dyn Store>, drill: Drill) -> Self {
+        let (Drill::StopAfterEntries(left) | Drill::RefuseBatch(left)) = drill;
+        Self { store, drill, left: AtomicU64::new(left), looking: Mutex::new(()) }
+    }
+
+    fn stop_with(&self, mut batch: Batch, done: Done) {
+        let ended = self.left.load(Ordering::SeqCst) == 0;
+        if ended {
+            // The process is about to die; nobody hears of this batch.
+            return;
+        }
+        let done: Done =
+            if self.cut(&mut batch) { Box::new(|_| std::process::abort()) } else { done };
+        self.store.submit(batch, done);
+    }
+
+    fn refuse_with(&self, mut batch: Batch, done: Done) {
+        let left = self.left.load(Ordering::SeqCst);
+        if left > 0 && !batch.appends.is_empty() {
+            self.left.store(left - 1, Ordering::SeqCst);
+            if left == 1 {
+                tracing::warn!("a batch is refused, as the drill says");
+                // The store itself refuses it, in its turn: nobody has ever stored this.
+                let (key, value) = (b"drill".to_vec(), Some(b"never".to_vec()));
+                batch.expectations.push(Expectation { space: KEY_VALUES, key, value });
+            }
+        }
+        self.store.submit(batch, done);
     }
 
     /// Leaves in `batch` only what may still be stored; says whether the end is reached with it.
@@ -69,17 +107,13 @@ fn beginning(append: &Append, entries: u64) -> Append {
     Append::new(append.worker.clone(), append.first, last, append.bytes[..bytes].to_vec())
 }
 
-impl Store for StopAfter {
-    fn submit(&self, mut batch: Batch, done: Done) {
-        let _cutting = self.cutting.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = self.left.load(Ordering::SeqCst) == 0;
-        if ended {
-            // The process is about to die; nobody hears of this batch.
-            return;
+impl Store for Drilled {
+    fn submit(&self, batch: Batch, done: Done) {
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.drill {
+            Drill::StopAfterEntries(_) => self.stop_with(batch, done),
+            Drill::RefuseBatch(_) => self.refuse_with(batch, done),
         }
-        let done: Done =
-            if self.cut(&mut batch) { Box::new(|_| std::process::abort()) } else { done };
-        self.store.submit(batch, done);
     }
 
     fn read_log(

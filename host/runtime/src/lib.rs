@@ -46,6 +46,7 @@ pub use calls::clients::{ClientError, ClientWit, client_wit};
 pub use cluster::{Membership, PeerFailure, Peers, Place};
 pub use component::{ComponentSettings, ComponentVersion, ConcurrencyLimit, Deployed};
 pub use config::RuntimeConfig;
+pub use drill::Drill;
 pub use durable::{Waits, WaitsFor};
 pub use entropy::uuid as random_uuid;
 pub use error::{ComponentError, InvokeError, RuntimeError, WorkerError};

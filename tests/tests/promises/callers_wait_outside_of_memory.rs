@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use everlog_tests::api::send;
 use everlog_tests::server::Server;
 use everlog_tests::{fixtures, wait};
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -53,4 +55,22 @@ async fn a_long_wait_is_spent_outside_of_memory() {
     assert_eq!(caller.outcome(&key).await["result"], json!({"ok": 10}));
     let callee = component.worker("callee");
     assert_eq!(callee.call("added", json!([])).await, json!([5, 5]));
+}
+
+#[tokio::test]
+async fn one_that_waits_no_longer_wakes_by_its_own_clock() {
+    let server = Server::start_with(&["--suspend-after", "100ms"]).await;
+    let component = server.deploy(&fixtures::RELAY).await;
+    let caller = component.worker("caller");
+    let key = caller.start("call-slowly", json!(["urn:worker:relay/callee", 5, 600_000])).await;
+    caller.reaches("suspended").await;
+    send(caller.request(Method::POST, &["invocations", &key, "cancel"])).await.expect(202);
+    let outcome = caller.outcome(&key).await;
+    let told = outcome["result"]["err"].as_str().unwrap_or_default();
+    assert!(told.contains("the caller's invocation is cancelled"), "{outcome}");
+    // The one that it called runs for ten minutes more. That is not what it waits for now.
+    let slept = wait::patiently("a short sleep", caller.call("add-slowly", json!([1, 500]))).await;
+    assert_eq!(slept, 1);
+    let key = caller.start("add-slowly", json!([1, 500])).await;
+    assert_eq!(caller.outcome(&key).await["result"], 2, "also with nobody waiting");
 }

@@ -18,6 +18,7 @@ mod compare_and_swap_has_one_winner;
 mod components_have_versions;
 mod compute_loop_is_interruptible;
 mod containers_are_shared_and_survive;
+mod contention_is_survived;
 mod crash_at_every_entry_is_survived;
 mod crash_drill_loses_nothing;
 mod dead_node_is_taken_over;

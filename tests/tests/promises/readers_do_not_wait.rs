@@ -95,6 +95,20 @@ async fn what_waits_in_line_goes_ahead_when_it_takes_long() {
 }
 
 #[tokio::test]
+async fn readers_see_nothing_of_a_former_worker_of_that_name() {
+    let server = Server::start().await;
+    let component = deploy(&server, "total").await;
+    let worker = component.worker("mary");
+    for n in [1, 2] {
+        assert_eq!(worker.call("add", json!([n])).await, json!(n));
+        let slow = start_slow(&worker, 10, 600_000).await;
+        assert_eq!(worker.call("total", json!([])).await, json!(n));
+        assert_eq!(state(&worker, &slow).await, "running");
+        send(worker.request(Method::DELETE, &[])).await.expect(204);
+    }
+}
+
+#[tokio::test]
 async fn what_is_declared_must_be_there() {
     let server = Server::start().await;
     let path = "/v1/components/relay?read-only=total,totall";

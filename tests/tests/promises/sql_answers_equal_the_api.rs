@@ -131,6 +131,26 @@ async fn oplogs_and_invocations() {
 }
 
 #[tokio::test]
+async fn names_are_compared_as_sqlite_compares_text() {
+    let server = with_history().await;
+    server.api().component("counter").worker("42").call("add", json!([1])).await;
+    let mine = "select worker from workers where component = 'counter' and worker =";
+    for (asked, parameters, expected) in [
+        ("42", json!([]), vec![json!(["42"])]),
+        ("?1", json!([42]), vec![json!(["42"])]),
+        ("?1", json!(["42"]), vec![json!(["42"])]),
+        ("42.5", json!([]), vec![]),
+        ("null", json!([]), vec![]),
+        ("'MARY'", json!([]), vec![]),
+        ("'MARY' collate nocase", json!([]), vec![json!(["mary"])]),
+        ("'mary  ' collate rtrim", json!([]), vec![json!(["mary"])]),
+    ] {
+        let found = rows(&server, &format!("{mine} {asked}"), parameters.clone()).await;
+        assert_eq!(found, expected, "{asked} {parameters}");
+    }
+}
+
+#[tokio::test]
 async fn queries_only_read_and_have_limits() {
     let server = with_history().await;
     for (sql, code) in [

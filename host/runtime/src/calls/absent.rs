@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
 use super::Parcel;
 use crate::clock;
 use crate::shared::Shared;
@@ -17,9 +19,17 @@ use crate::worker::{Message, SendError, WorkerId};
 /// Between two attempts to tell a caller with a full mailbox.
 const TELL_AGAIN: Duration = Duration::from_millis(100);
 
-/// Which callers wait outside of memory, each with the key of its call.
+/// Which callers wait outside of memory.
 #[derive(Debug, Default)]
-pub(crate) struct AbsentCallers(Mutex<HashMap<WorkerId, String>>);
+pub(crate) struct AbsentCallers(Mutex<HashMap<WorkerId, Absent>>);
+
+/// What a caller waits for.
+#[derive(Debug)]
+struct Absent {
+    /// The key of its call.
+    key: String,
+    carrier: AbortHandle,
+}
 
 impl AbsentCallers {
     /// Whether a worker is loaded when its answer comes, so that nothing else needs to.
@@ -27,20 +37,22 @@ impl AbsentCallers {
         self.lock().contains_key(worker)
     }
 
-    /// Notes that a worker waits; false if it is known to wait for this call.
-    fn insert(&self, worker: &WorkerId, key: &str) -> bool {
-        let former = self.lock().insert(worker.clone(), key.to_owned());
-        former.as_deref() != Some(key)
+    /// Lets a worker that goes on, for whatever reason, wait for nothing: what it waits for next, it says itself.
+    pub(crate) fn forget(&self, worker: &WorkerId) {
+        if let Some(absent) = self.lock().remove(worker) {
+            absent.carrier.abort();
+        }
     }
 
-    fn remove(&self, worker: &WorkerId, key: &str) {
+    /// The answer of a call is there.
+    fn answered(&self, worker: &WorkerId, key: &str) {
         let mut absent = self.lock();
-        if absent.get(worker).is_some_and(|known| known == key) {
+        if absent.get(worker).is_some_and(|absent| absent.key == key) {
             absent.remove(worker);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, String>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Absent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -48,19 +60,21 @@ impl AbsentCallers {
 impl Shared {
     /// Makes a call for a worker that leaves memory, and has it go on when there is an outcome.
     pub(super) fn carry_for_absent(self: &Arc<Self>, caller: WorkerId, parcel: Parcel) {
-        if !self.absent_callers.insert(&caller, &parcel.key) {
-            return;
-        }
+        self.absent_callers.forget(&caller);
+        let (worker, key) = (caller.clone(), parcel.key.clone());
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
+        // Nothing is answered before it is noted: that waits for this lock.
+        let mut absent = self.absent_callers.lock();
+        let carrying = tokio::spawn(async move {
             // The outcome is asked for again by the caller itself, which then records it.
             drop(shared.carry(&caller, &parcel).await);
-            shared.absent_callers.remove(&caller, &parcel.key);
+            shared.absent_callers.answered(&caller, &parcel.key);
             while let Err(SendError::Full) =
                 shared.registry.send(&shared, &caller, Message::Answered).await
             {
                 clock::pause(TELL_AGAIN).await;
             }
         });
+        absent.insert(worker, Absent { key, carrier: carrying.abort_handle() });
     }
 }

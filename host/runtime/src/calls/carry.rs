@@ -62,17 +62,46 @@ impl Shared {
         }
     }
 
+    async fn attempt(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        parcel: &Parcel,
+    ) -> Result<CallOutcome, Obstacle> {
+        let here = self.call_here(worker, parcel).await;
+        let request = || Request::Call { worker: worker.into(), parcel: parcel.clone() };
+        self.or_at_its_owner(worker, here, request, |reply| match reply {
+            Reply::Called(outcome) => Some(outcome),
+            _ => None,
+        })
+        .await
+    }
+
     async fn attempt_to_take_back(
         self: &Arc<Self>,
         worker: &WorkerId,
         key: &str,
     ) -> Result<Result<bool, CallFailure>, Obstacle> {
-        match self.take_back_here(worker, key).await {
+        let here = self.take_back_here(worker, key).await;
+        let request = || Request::TakeBack { worker: worker.into(), key: key.to_owned() };
+        self.or_at_its_owner(worker, here, request, |reply| match reply {
+            Reply::TakenBack(taken) => Some(taken),
+            _ => None,
+        })
+        .await
+    }
+
+    /// What came of an attempt here, or of one at the worker's owner if that is another node.
+    async fn or_at_its_owner<T>(
+        &self,
+        worker: &WorkerId,
+        here: Result<Result<T, CallFailure>, Obstacle>,
+        request: impl FnOnce() -> Request,
+        told: impl FnOnce(Reply) -> Option<Result<T, CallFailure>>,
+    ) -> Result<Result<T, CallFailure>, Obstacle> {
+        match here {
             Err(Obstacle::Elsewhere) if self.membership.is_some() => {
-                let request = Request::TakeBack { worker: worker.into(), key: key.to_owned() };
-                match self.owner_answers(worker, &request).await {
-                    Ok(Reply::TakenBack(taken)) => Ok(taken),
-                    Ok(_) => Err(Obstacle::Elsewhere),
+                match self.owner_answers(worker, &request()).await {
+                    Ok(reply) => told(reply).ok_or(Obstacle::Elsewhere),
                     Err(error) => sorted(error.into()).map(Err),
                 }
             }
@@ -98,24 +127,6 @@ impl Shared {
                 }
             }
             Err(error) => sorted(error).map(Err),
-        }
-    }
-
-    async fn attempt(
-        self: &Arc<Self>,
-        worker: &WorkerId,
-        parcel: &Parcel,
-    ) -> Result<CallOutcome, Obstacle> {
-        match self.call_here(worker, parcel).await {
-            Err(Obstacle::Elsewhere) if self.membership.is_some() => {
-                let request = Request::Call { worker: worker.into(), parcel: parcel.clone() };
-                match self.owner_answers(worker, &request).await {
-                    Ok(Reply::Called(outcome)) => Ok(outcome),
-                    Ok(_) => Err(Obstacle::Elsewhere),
-                    Err(error) => sorted(error.into()).map(Err),
-                }
-            }
-            settled => settled,
         }
     }
 

@@ -25,8 +25,9 @@ const DRAWN_BY_CALLS: usize = 5;
 
 /// Whether a worker that lives for one call is kept for a caller that may ask again.
 fn is_kept(status: &Status) -> bool {
-    let drawn = Uuid::try_parse(&status.create.worker.name);
-    status.create.ephemeral && drawn.is_ok_and(|name| name.get_version_num() == DRAWN_BY_CALLS)
+    let is_drawn =
+        |name| Uuid::try_parse(name).is_ok_and(|name| name.get_version_num() == DRAWN_BY_CALLS);
+    status.create.ephemeral && is_drawn(&status.create.worker.name)
 }
 
 /// When a fresh worker that has ended is to be removed, should nobody let it go; `None` for any other worker.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use everlog_oplog::{Index, Journal, Timestamp};
 use everlog_store::{Append, Batch, Change, Store, StoreError, WorkerKey};
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::Interruption;
 use crate::statistics::{Counters, add};
@@ -302,6 +302,16 @@ impl Recorder {
             // The sender lives as long as `self`, so it can't be closed here.
             Ok(Durable::UpTo(_)) | Err(_) => Ok(()),
         }
+    }
+
+    /// Returns once everything that was handed to the store is stored or refused; then no word of it comes any more.
+    pub(crate) async fn settled(&self) {
+        let (told, hearing) = oneshot::channel();
+        // Batches are answered in their order.
+        self.store.enqueue(Batch::default(), Box::new(move |result| drop(told.send(result))));
+        self.store.wake();
+        // However it ended, and also if the store is gone.
+        let _ = hearing.await;
     }
 
     /// Returns once everything that is durable is also on `count` replicas, or on all there are.

@@ -169,9 +169,9 @@ fn no_location(location: &str) -> CallFailure {
 fn tree(outcome: CallOutcome) -> Result<WitValue, RpcError> {
     match outcome {
         Ok(CallAnswer::Tree(tree)) => Ok(tree),
-        Ok(CallAnswer::Accepted { .. } | CallAnswer::Value(_)) => Ok(WitValue {
-            nodes: vec![super::bindings::golem::rpc::types::WitNode::TupleValue(Vec::new())],
-        }),
+        Ok(CallAnswer::Accepted { .. } | CallAnswer::Value(_)) => Err(RpcError::ProtocolError(
+            "the log holds something else than the result of this call".to_owned(),
+        )),
         Err(failure) => Err(failure.into()),
     }
 }

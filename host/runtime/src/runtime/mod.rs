@@ -30,7 +30,7 @@ use crate::clock;
 use crate::cluster::{self, Membership, Peers, run_balance};
 use crate::component::{Catalog, Limits, engine};
 use crate::config::RuntimeConfig;
-use crate::drill::StopAfter;
+use crate::drill::Drilled;
 use crate::error::{ComponentError, RuntimeError, WorkerError};
 use crate::files::FilesRoot;
 use crate::keyvalue::{Bucket, KeyPrefixes, KeyValues, Locks};
@@ -67,8 +67,8 @@ impl Runtime {
         store: Arc<dyn Store>,
         spans: Option<Arc<dyn SpanSink>>,
     ) -> Result<Arc<Self>, RuntimeError> {
-        let store = match config.stop_after_entries {
-            Some(entries) => Arc::new(StopAfter::new(store, entries)) as Arc<dyn Store>,
+        let store = match config.drill {
+            Some(drill) => Arc::new(Drilled::new(store, drill)) as Arc<dyn Store>,
             None => store,
         };
         let engine = engine(&config).map_err(RuntimeError::Engine)?;
@@ -229,6 +229,8 @@ async fn sweep(shared: Arc<Shared>) {
     loop {
         clock::pause((idle_after / SWEEPS_PER_IDLE).max(SHORTEST_SWEEP)).await;
         let idle_nanos = u64::try_from(idle_after.as_nanos()).unwrap_or(u64::MAX);
-        shared.registry.evict_unused(Timestamp(clock::now().0.saturating_sub(idle_nanos)));
+        let since = Timestamp(clock::now().0.saturating_sub(idle_nanos));
+        shared.registry.evict_unused(since);
+        shared.readers.evict_unused(since);
     }
 }

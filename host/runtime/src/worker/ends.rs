@@ -7,6 +7,7 @@ use everlog_store::StoreError;
 use wasmtime::component::Type;
 
 use super::execute::{End, Stop};
+use super::front::Front;
 use super::guest::{ResourceEvent, Returned};
 use super::message::{Control, Ending, InvocationResult, answer};
 use super::task::{Flow, Task};
@@ -265,11 +266,31 @@ impl Task {
             // done again on what is there now.
             let worker = self.front.label.to_string();
             self.front.desk.refuse_all(&WorkerError::Contended { worker }.into());
-            self.front.leave_trial();
-            return self.recover_anew().await;
+            return self.begin_anew().await;
         }
         self.front.desk.refuse_all(&error.into());
         Flow::Leave
+    }
+
+    /// Forgets all there is in memory, as its batches were refused, and begins with what is stored: a call that was taken
+    /// for running or for ended may never have begun, or have begun and not ended.
+    async fn begin_anew(&mut self) -> Flow {
+        if let Some(refused) = self.recorder.take() {
+            // What is under way could otherwise be read as stored too late, or be taken for a word about what comes next.
+            refused.settled().await;
+        }
+        let recovered = Self::recover(&self.shared, &self.front.worker, &self.handle).await;
+        match recovered {
+            Ok((front, Some(recorder))) => {
+                let Front { nudged, hand_over_by, let_go, .. } = self.front;
+                self.front = Front { nudged, hand_over_by, let_go, ..front };
+                self.recorder = Some(recorder);
+                self.adopt_unfinished();
+                Flow::GoOn
+            }
+            Ok((_, None)) => Flow::Leave,
+            Err(error) => self.not_recovered(error),
+        }
     }
 
     /// Drops the instance and makes the journal anew from the log, as a start of the server would.
@@ -299,11 +320,13 @@ impl Task {
                 Flow::GoOn
             }
             Ok(None) => Flow::Leave,
-            Err(error) => {
-                tracing::error!(worker = %self.front.label, %error, "the worker can't be recovered");
-                self.front.desk.refuse_all(&InvokeError::Worker(error));
-                Flow::Leave
-            }
+            Err(error) => self.not_recovered(error),
         }
+    }
+
+    fn not_recovered(&mut self, error: WorkerError) -> Flow {
+        tracing::error!(worker = %self.front.label, %error, "the worker can't be recovered");
+        self.front.desk.refuse_all(&InvokeError::Worker(error));
+        Flow::Leave
     }
 }

@@ -3,10 +3,11 @@
 //! A worker executes one invocation at a time, and that may take long: a sleep, a call, a retry. A function that was
 //! declared as read-only then runs beside it, on an instance of its own that is made by replaying the history up to the
 //! last invocation that has ended. So it sees what the worker was when nothing was half done, and nothing of what runs.
-//! The instance is kept for the next reader, until the worker has ended another invocation.
+//! The instance is kept for the next reader, until the worker has ended another invocation or nobody has read for a
+//! while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use everlog_oplog::{Conduct, Index, Rehearsal, Status, WorkerState as Life};
@@ -42,9 +43,24 @@ pub(crate) struct Readers {
 struct Reader {
     beside: Beside,
     version: Arc<ComponentVersion>,
-    /// Where the next invocation began, if there was one.
-    before: Index,
+    moment: Moment,
     used: Timestamp,
+}
+
+/// Which worker it is, at which point of its life: another may have had its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    created_at: Timestamp,
+    version: u64,
+    /// The invocation that a reader sees nothing of, or where the next one would begin.
+    before: Index,
+}
+
+impl Moment {
+    fn of(status: &Status) -> Self {
+        let before = status.current().map_or(status.last_index.next(), |current| current.started);
+        Self { created_at: status.created_at, version: status.component_version, before }
+    }
 }
 
 impl Default for Readers {
@@ -54,13 +70,21 @@ impl Default for Readers {
 }
 
 impl Readers {
-    fn take(&self, worker: &WorkerId, before: Index) -> Option<Reader> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(worker);
-        kept.filter(|reader| reader.before == before)
+    fn take(&self, worker: &WorkerId, moment: Moment) -> Option<Reader> {
+        self.lock().remove(worker).filter(|reader| reader.moment == moment)
+    }
+
+    /// Lets the instances go that nobody has used since a point in time.
+    pub(crate) fn evict_unused(&self, since: Timestamp) {
+        self.lock().retain(|_, reader| reader.used >= since);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Reader>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, worker: WorkerId, reader: Reader) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.lock();
         if kept.len() >= MAX_KEPT && !kept.contains_key(&worker) {
             let oldest = kept.iter().min_by_key(|(_, reader)| reader.used);
             if let Some(oldest) = oldest.map(|(worker, _)| worker.clone()) {
@@ -69,11 +93,6 @@ impl Readers {
         }
         kept.insert(worker, reader);
     }
-}
-
-/// The invocation that a reader sees nothing of, or where the next one would begin.
-fn horizon(status: &Status) -> Index {
-    status.current().map_or(status.last_index.next(), |current| current.started)
 }
 
 /// Whether what runs on a worker has been running for longer than a reader should wait, or does not run at all.
@@ -107,30 +126,25 @@ impl Front {
         call: Box<Call>,
         reply: Reply<Outcome>,
     ) {
-        let before = recorder.with(|journal, _| horizon(journal.status()));
+        let moment = recorder.with(|journal, _| Moment::of(journal.status()));
         let (shared, worker) = (Arc::clone(&self.shared), self.worker.clone());
         tokio::spawn(async move {
-            let outcome = shared.read(&worker, *call, before).await;
+            let outcome = shared.read(&worker, *call, moment).await;
             answer(vec![reply], &outcome);
         });
     }
 }
 
 impl Shared {
-    /// Runs a read-only function beside its worker, as that was before the invocation that began at `before`.
+    /// Runs a read-only function beside its worker, as that was at a moment.
     ///
     /// # Errors
     /// What the function failed with, or what it must not do.
-    pub(super) async fn read(
-        self: &Arc<Self>,
-        worker: &WorkerId,
-        call: Call,
-        before: Index,
-    ) -> Outcome {
+    async fn read(self: &Arc<Self>, worker: &WorkerId, call: Call, moment: Moment) -> Outcome {
         let _permit = self.readers.running.acquire().await;
-        let mut reader = match self.readers.take(worker, before) {
+        let mut reader = match self.readers.take(worker, moment) {
             Some(kept) => kept,
-            None => self.reader(worker, before).await?,
+            None => self.reader(worker, moment).await?,
         };
         let Call { key, function, target, args, .. } = call;
         let guest = &mut reader.beside.guest;
@@ -148,19 +162,24 @@ impl Shared {
         let ty = reader.version.exports().result_of(&target).cloned();
         reader.used = clock::now();
         self.readers.keep(worker.clone(), reader);
-        Ok(InvocationResult { key, index: Index(before.get() - 1), value, ty, cancelled: false })
+        let index = Index(moment.before.get() - 1);
+        Ok(InvocationResult { key, index, value, ty, cancelled: false })
     }
 
-    /// An instance that is as the worker was before the invocation that began at `before`.
+    /// An instance that is as the worker was at a moment.
     async fn reader(
         self: &Arc<Self>,
         worker: &WorkerId,
-        before: Index,
+        asked: Moment,
     ) -> Result<Reader, InvokeError> {
         let key = worker.key().map_err(InvokeError::from)?;
         let journal = load::read_journal(self, worker, &key).await?;
         let not_found = || WorkerError::NotFound { worker: worker.to_string() };
         let mut journal = journal.ok_or_else(not_found)?;
+        let moment = Moment { before: asked.before, ..Moment::of(journal.status()) };
+        if moment.created_at != asked.created_at {
+            return Err(InvokeError::Deleted { worker: worker.to_string() });
+        }
         let component = worker.component.to_string();
         let version = journal.status().component_version;
         let version = self.catalog.version(&component, version).await?;
@@ -168,12 +187,12 @@ impl Shared {
         let recorder = load::beside(self, &key, journal);
         let replay =
             Replay { shared: self, worker, version: Arc::clone(&version), recorder: &recorder };
-        let beside = replay.run(Some(before)).await.map_err(|end| {
+        let beside = replay.run(Some(moment.before)).await.map_err(|end| {
             let detail = format!("its history can't be replayed for a reader: {}", told(end));
             InvokeError::from(WorkerError::CorruptLog { worker: worker.to_string(), detail })
         })?;
         recorder.with(|journal, _| journal.conduct(Conduct::Reading));
-        Ok(Reader { beside, version, before, used: clock::now() })
+        Ok(Reader { beside, version, moment, used: clock::now() })
     }
 }
 

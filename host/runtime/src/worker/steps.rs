@@ -55,6 +55,7 @@ impl Task {
     }
 
     async fn replay(&mut self, recorder: &Arc<Recorder>) -> Flow {
+        self.shared.absent_callers.forget(&self.front.worker);
         let uncertain =
             recorder.with(|journal, _| journal.uncertain_write().map(ToString::to_string));
         if let Some(message) = uncertain {

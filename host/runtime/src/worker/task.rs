@@ -117,7 +117,7 @@ impl Task {
         }
     }
 
-    async fn recover(
+    pub(super) async fn recover(
         shared: &Arc<Shared>,
         worker: &WorkerId,
         handle: &Arc<Handle>,

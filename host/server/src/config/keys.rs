@@ -1,10 +1,11 @@
 //! The table of settings.
 
 use std::fmt::Display;
+use std::mem::discriminant;
 use std::str::FromStr;
 use std::time::Duration;
 
-use everlog_runtime::SocketAccess;
+use everlog_runtime::{Drill, SocketAccess};
 
 use super::settings::{LogFormat, Settings};
 use super::{network_keys, state_keys, store_keys};
@@ -299,10 +300,21 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Value,
         help: "A drill for tests: the process stops as if killed after it has stored this many \
                entries; `never` by default.",
-        set: |settings, text| set_stop(&mut settings.runtime.stop_after_entries, text),
-        get: |settings| match settings.runtime.stop_after_entries {
-            Some(entries) => entries.to_string(),
-            None => "never".to_owned(),
+        set: |settings, text| set_drill(settings, text, Drill::StopAfterEntries),
+        get: |settings| match settings.runtime.drill {
+            Some(Drill::StopAfterEntries(entries)) => entries.to_string(),
+            _ => "never".to_owned(),
+        },
+    },
+    Key {
+        name: "refuse-batch",
+        kind: Kind::Value,
+        help: "A drill for tests: this one of the batches with entries is refused, as if another node \
+               had changed the same data; `never` by default.",
+        set: |settings, text| set_drill(settings, text, Drill::RefuseBatch),
+        get: |settings| match settings.runtime.drill {
+            Some(Drill::RefuseBatch(batch)) => batch.to_string(),
+            _ => "never".to_owned(),
         },
     },
 ];
@@ -401,13 +413,13 @@ fn set_sockets(place: &mut SocketAccess, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn set_stop(place: &mut Option<u64>, text: &str) -> Result<(), String> {
+fn set_drill(settings: &mut Settings, text: &str, drill: fn(u64) -> Drill) -> Result<(), String> {
     if text == "never" {
-        *place = None;
+        settings.runtime.drill.take_if(|set| discriminant(set) == discriminant(&drill(0)));
         return Ok(());
     }
-    let mut entries = 0;
-    parse_into(&mut entries, text, "a whole number or `never`")?;
-    *place = Some(entries);
+    let mut number = 0;
+    parse_into(&mut number, text, "a whole number or `never`")?;
+    settings.runtime.drill = Some(drill(number));
     Ok(())
 }

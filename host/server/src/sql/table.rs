@@ -142,7 +142,8 @@ unsafe impl<'vtab> VTab<'vtab> for Table {
                 2 if matches!(operator, EQ | GE | GT) && self.kind == Kind::Oplog => 2,
                 _ => continue,
             };
-            if constraint.is_usable() {
+            // Names that are equal otherwise, as without regard to case, are not found by name.
+            if constraint.is_usable() && info.collation(place)? == "BINARY" {
                 used[column] = Some(place);
             }
         }
@@ -197,6 +198,17 @@ impl Cursor {
     }
 }
 
+/// The one name that equals a value in a column of text, where integers equal their digits; `None`: SQLite compares all.
+fn name_equal_to(value: Value) -> Option<String> {
+    match value {
+        Value::Text(name) => Some(name),
+        Value::Integer(number) => Some(number.to_string()),
+        // Nothing equals it, and nothing has no name.
+        Value::Null => Some(String::new()),
+        Value::Real(_) | Value::Blob(_) => None,
+    }
+}
+
 // SAFETY: `repr(C)` with the base first, as the trait asks; nothing else is unsafe.
 unsafe impl VTabCursor for Cursor {
     fn filter(
@@ -210,16 +222,14 @@ unsafe impl VTabCursor for Cursor {
             [COMPONENT, WORKER, FROM].into_iter().filter(|flag| plan & flag != 0).enumerate()
         {
             let argument: Value = arguments.get(place)?;
-            match (flag, &argument) {
-                (COMPONENT, Value::Text(text)) => wanted.component = Some(text.clone()),
-                (WORKER, Value::Text(text)) => wanted.worker = Some(text.clone()),
-                (FROM, Value::Integer(from)) => {
-                    wanted.from = u64::try_from(*from).unwrap_or_default();
+            match flag {
+                COMPONENT => wanted.component = name_equal_to(argument),
+                WORKER => wanted.worker = name_equal_to(argument),
+                _ => {
+                    if let Value::Integer(from) = argument {
+                        wanted.from = u64::try_from(from).unwrap_or_default();
+                    }
                 }
-                // Equal to no name; SQLite compares the rest.
-                (COMPONENT, _) => wanted.component = Some(String::new()),
-                (WORKER, _) => wanted.worker = Some(String::new()),
-                _ => {}
             }
         }
         self.rows = Rows::new(self.kind, Arc::clone(&self.source), wanted);

@@ -91,9 +91,10 @@ setup: ## install the toolchain and the wasm target if they are missing
 	@rustup target list --installed --toolchain $(TOOLCHAIN) | grep -qx wasm32-wasip2 \
 		|| rustup target add wasm32-wasip2 --toolchain $(TOOLCHAIN)
 
-setup-tests: setup ## install cargo-nextest, redis-server, and node and python3 with the clients of the tests
+setup-tests: setup ## install cargo-nextest, redis-server, libfaketime, and node and python3 with the clients of the tests
 	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
 	@$(call need,redis-server,redis-server,redis-server --version)
+	@$(call need,libfaketime,libfaketime,ls /usr/lib*/faketime/libfaketime.so.1 /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null | grep -q .)
 	@$(call need,node and npm,nodejs npm,npm --version)
 	@$(call need,python3 with requests,python3 python3-requests,python3 -c "import requests")
 	@npm ls --prefix tests/clients --depth 0 >/dev/null 2>&1 \

@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod clock;
 pub mod cluster;
 pub mod collector;
 pub mod command;

@@ -7,6 +7,7 @@ use rand::Rng as _;
 use tempfile::TempDir;
 
 use crate::api::{Api, Component};
+use crate::clock::SetClock;
 use crate::fixtures::Fixture;
 use crate::process::{Process, everlog};
 use crate::redis::{RedisData, RedisServer};
@@ -52,6 +53,8 @@ pub struct Server {
     process: Process,
     port: u16,
     flags: Vec<String>,
+    /// What is added to its environment.
+    environment: Vec<(&'static str, String)>,
     directory: TempDir,
     api: Api,
     /// What `--store` is given.
@@ -71,12 +74,18 @@ impl Server {
     /// If it does not become ready.
     pub async fn start_with(flags: &[&str]) -> Self {
         let redis = is_on_redis().then(RedisServer::start);
-        Self::start_on(None, redis, None, flags).await
+        Self::start_on(None, redis, None, flags, &[]).await
+    }
+
+    /// Starts a server whose wall clock a test sets.
+    pub async fn start_by(clock: &SetClock, flags: &[&str]) -> Self {
+        let redis = is_on_redis().then(RedisServer::start);
+        Self::start_on(None, redis, None, flags, &clock.environment()).await
     }
 
     /// Starts a server on files, whatever the other tests run on.
     pub async fn start_embedded(flags: &[&str]) -> Self {
-        Self::start_on(None, None, None, flags).await
+        Self::start_on(None, None, None, flags, &[]).await
     }
 
     /// Starts a server on the Redis of another one, with a data directory of its own.
@@ -86,7 +95,7 @@ impl Server {
 
     /// Starts a server on the store that has this URL.
     pub async fn start_on_store(url: &str, flags: &[&str]) -> Self {
-        Self::start_on(None, None, Some(url), flags).await
+        Self::start_on(None, None, Some(url), flags, &[]).await
     }
 
     /// Starts a server on this Redis, whatever the other tests run on.
@@ -94,7 +103,7 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_on_redis(redis: RedisServer, flags: &[&str]) -> Self {
-        Self::start_on(None, Some(redis), None, flags).await
+        Self::start_on(None, Some(redis), None, flags, &[]).await
     }
 
     /// Starts a server on a copy of the data that another server, stopped since, has left.
@@ -103,7 +112,7 @@ impl Server {
     /// If it does not become ready.
     pub async fn start_on_copy(data: &StoppedData, flags: &[&str]) -> Self {
         let redis = data.redis.as_ref().map(RedisServer::start_on_copy);
-        Self::start_on(Some(data), redis, None, flags).await
+        Self::start_on(Some(data), redis, None, flags, &[]).await
     }
 
     async fn start_on(
@@ -111,6 +120,7 @@ impl Server {
         mut redis: Option<RedisServer>,
         other_store: Option<&str>,
         flags: &[&str],
+        environment: &[(&'static str, String)],
     ) -> Self {
         let own_store = redis.as_ref().map_or("embedded".to_owned(), RedisServer::url);
         let store = other_store.map_or(own_store, str::to_owned);
@@ -121,10 +131,11 @@ impl Server {
                 copy(&data_directory(data.directory.path()), &data_directory(directory.path()));
             }
             let port = free_port();
-            let process = spawn(port, directory.path(), &store, &flags);
-            let api = Api::new(port);
-            let (flags, store) = (flags.clone(), store.clone());
-            let mut server = Self { process, port, flags, directory, api, store, redis };
+            let process = spawn(port, directory.path(), &store, &flags, environment);
+            let (api, flags, store) = (Api::new(port), flags.clone(), store.clone());
+            let environment = environment.to_vec();
+            let mut server =
+                Self { process, port, flags, environment, directory, api, store, redis };
             if server.becomes_ready().await {
                 return server;
             }
@@ -174,7 +185,8 @@ impl Server {
     /// # Panics
     /// If it does not become ready.
     pub async fn start_again(&mut self) {
-        self.process = spawn(self.port, self.directory.path(), &self.store, &self.flags);
+        let (directory, environment) = (self.directory.path(), &self.environment);
+        self.process = spawn(self.port, directory, &self.store, &self.flags, environment);
         assert!(self.becomes_ready().await, "the server did not start again");
     }
 
@@ -225,6 +237,15 @@ impl Server {
         self.process.end().await
     }
 
+    /// Waits until all workers have left memory.
+    pub async fn nobody_is_loaded(&self) {
+        wait::until("nobody is in memory", async || {
+            let metrics = self.api.get("/metrics").await.text();
+            metrics.lines().any(|line| line == "everlog_loaded_workers 0").then_some(())
+        })
+        .await;
+    }
+
     /// Returns what the server wrote to its standard output and error in all its lives.
     #[expect(clippy::disallowed_methods, reason = "the harness reads the log file it set up")]
     pub fn log(&self) -> String {
@@ -268,7 +289,13 @@ pub fn is_on_redis() -> bool {
     }
 }
 
-fn spawn(port: u16, directory: &Path, store: &str, flags: &[String]) -> Process {
+fn spawn(
+    port: u16,
+    directory: &Path,
+    store: &str,
+    flags: &[String],
+    environment: &[(&'static str, String)],
+) -> Process {
     let log = open_log(&log_file(directory));
     let errors = log.try_clone().expect("a second handle of the log file");
     Process::start(
@@ -279,6 +306,7 @@ fn spawn(port: u16, directory: &Path, store: &str, flags: &[String]) -> Process 
             .arg(data_directory(directory))
             .args(["--store", store])
             .args(flags)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors),

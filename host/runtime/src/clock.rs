@@ -24,11 +24,31 @@ pub async fn pause(duration: Duration) {
 
 /// Waits until the wall clock shows `deadline`, also when the clock is set while waiting.
 pub async fn wait_until(deadline: Timestamp) {
-    loop {
-        let now = now();
-        if now >= deadline {
-            return;
-        }
-        pause(Duration::from_nanos(deadline.0 - now.0).min(LONGEST_NAP)).await;
+    while now() < deadline {
+        nap_until(deadline).await;
+    }
+}
+
+/// Waits until the wall clock shows `deadline`, or for a while at most: for loops that [look](Course::is_set_back) whether
+/// it was set back.
+pub async fn nap_until(deadline: Timestamp) {
+    let wait = deadline.0.saturating_sub(now().0);
+    pause(Duration::from_nanos(wait).min(LONGEST_NAP)).await;
+}
+
+/// How the wall clock goes, for those who plan by it: what is planned for later is worthless when it is set back.
+pub(crate) struct Course {
+    seen: Timestamp,
+}
+
+impl Course {
+    pub(crate) fn begin() -> Self {
+        Self { seen: now() }
+    }
+
+    /// Whether the clock shows less than when this was asked before.
+    pub(crate) fn is_set_back(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.seen, now());
+        self.seen < before
     }
 }

@@ -23,6 +23,7 @@ mod crash_at_every_entry_is_survived;
 mod crash_drill_loses_nothing;
 mod dead_node_is_taken_over;
 mod delayed_call_survives_restart;
+mod delays_follow_the_wall_clock;
 mod deleted_worker_is_gone;
 mod divergence_is_reported;
 mod endless_loop_starves_nobody;

@@ -8,6 +8,7 @@ use everlog_tests::collector::{CollectedSpan, Collector};
 use everlog_tests::server::Server;
 use everlog_tests::shop::Shop;
 use everlog_tests::{fixtures, wait};
+use reqwest::Method;
 use serde_json::json;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -109,6 +110,36 @@ async fn requests_and_failures_are_told() {
     })
     .await;
     assert!(attempts.iter().all(|span| span.trace == failed.trace && span.parent == failed.id));
+}
+
+/// Also of what has no instance any more that could tell of it.
+#[tokio::test]
+async fn calls_that_are_killed_are_told() {
+    let collector = Collector::start().await;
+    let flags = ["--otlp-endpoint", &collector.url(), "--suspend-after", "200ms"];
+    let server = Server::start_with(&flags).await;
+    let component = server.deploy(&fixtures::CANCELLER).await;
+    for (function, arguments, status) in
+        [("count", json!([]), "running"), ("hold", json!([600_000, 0]), "suspended")]
+    {
+        let worker = component.worker(function);
+        let call = worker.invocation(function, &arguments);
+        let call = call.header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
+        let key = format!("the-{function}");
+        let call = call.header("Prefer", "respond-async").header("Idempotency-Key", &key);
+        send(call).await.expect(202);
+        worker.reaches(status).await;
+        send(worker.request(Method::POST, &["invocations", &key, "kill"])).await.expect(200);
+        let of_it = |span: &CollectedSpan| {
+            span.attributes
+                .iter()
+                .any(|(name, value)| name == "everlog.idempotency_key" && *value == key)
+        };
+        let killed = collector.span(function, of_it).await;
+        assert_eq!((killed.trace.as_str(), killed.parent.as_str()), (TRACE, CALLER));
+        assert!(killed.error.as_ref().is_some_and(|error| error.contains("killed")), "{killed:?}");
+        assert!(killed.time.0 < killed.time.1, "{killed:?}");
+    }
 }
 
 #[tokio::test]

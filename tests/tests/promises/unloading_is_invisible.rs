@@ -1,7 +1,7 @@
 //! Workers leave memory when others need the room or when they have nothing to do, and come back by
 //! themselves; neither callers nor guests notice.
 
-use everlog_tests::{fixtures, server::Server, wait};
+use everlog_tests::{fixtures, server::Server};
 use serde_json::json;
 
 #[tokio::test]
@@ -16,15 +16,6 @@ async fn many_workers_share_little_room() {
     }
 }
 
-/// Waits until all workers have left memory.
-async fn nobody_is_loaded(server: &Server) {
-    wait::until("nobody is in memory", async || {
-        let metrics = server.api().get("/metrics").await.text();
-        metrics.lines().any(|line| line == "everlog_loaded_workers 0").then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn a_worker_comes_back_after_idling() {
     let server = Server::start_with(&["--idle-after", "100ms"]).await;
@@ -33,7 +24,7 @@ async fn a_worker_comes_back_after_idling() {
     let mut told = Vec::new();
     for round in 0..3 {
         told.push(worker.call("work", json!([round])).await);
-        nobody_is_loaded(&server).await;
+        server.nobody_is_loaded().await;
         assert_eq!(worker.metadata().await["status"], "idle");
     }
     assert_eq!(worker.call("remembered", json!([])).await, json!(told));

@@ -47,8 +47,12 @@ pub(crate) async fn run_schedules(shared: Arc<Shared>) {
     let mut plan = Plan::default();
     let mut firing = JoinSet::new();
     let mut look_at = Timestamp(0);
+    let mut course = clock::Course::begin();
     loop {
         let now = clock::now();
+        if course.is_set_back() {
+            look_at = Timestamp(0);
+        }
         if look_at <= now {
             let pause = match plan.look(&shared, now).await {
                 Ok(()) => interval,
@@ -73,7 +77,7 @@ pub(crate) async fn run_schedules(shared: Arc<Shared>) {
             _ => look_at,
         };
         tokio::select! {
-            () = clock::wait_until(next) => {}
+            () = clock::nap_until(next) => {}
             () = shared.schedules.changed.notified() => look_at = Timestamp(0),
             Some(fired) = firing.join_next() => {
                 if let Ok((name, next)) = fired {

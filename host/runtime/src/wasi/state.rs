@@ -73,7 +73,7 @@ pub(crate) struct WorkerEnvironment {
 impl WorkerEnvironment {
     /// The namespace of the worker's idempotency keys: its own for life.
     pub(crate) fn namespace(&self) -> Uuid {
-        Uuid::new_v5(&self.worker.component, self.worker.name.as_bytes())
+        self.worker.namespace()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use everlog_oplog::{Index, WorkerState as Life};
+use everlog_oplog::status::CurrentInvocation;
+use everlog_oplog::{EntryKind, Index, WorkerState as Life};
 
 use super::WorkerId;
 use super::execute::Stop;
@@ -17,6 +18,7 @@ use crate::durable::Recorder;
 use crate::error::{InvokeError, WorkerError};
 use crate::records::{self, InvocationRecord};
 use crate::shared::Shared;
+use crate::spans::{Begun, Tracing};
 
 /// How the log says that an invocation was cancelled: while it waited for its turn, or for what can't tell it so.
 const CANCELLED: &str = "cancelled by a caller";
@@ -171,6 +173,19 @@ impl Front {
             Err(error) => error,
         }
     }
+
+    /// Tells who wants spans of an invocation that has no instance any more, as its log says that it began.
+    async fn tell_of_its_end(&self, current: &CurrentInvocation, how: Ending) {
+        let Some(sink) = &self.shared.spans else { return };
+        let Ok(entry) = self.entry(current.started).await else { return };
+        let EntryKind::InvocationStarted { key, function, trace, .. } = &entry.kind else { return };
+        let (worker, component) = (&self.worker, &self.version.name);
+        let mut tracing =
+            Tracing::new(Some(Arc::clone(sink)), worker.namespace(), component, worker);
+        let (index, at, trace) = (current.started, entry.timestamp, trace.clone());
+        tracing.begin(Begun { index, function, key, at, trace });
+        tracing.end(Some(&how.error(key).to_string()));
+    }
 }
 
 /// An invocation that waited for its turn.
@@ -213,6 +228,7 @@ impl Task {
                 return self.reopen().await;
             }
         };
+        self.front.tell_of_its_end(&current, how).await;
         let key = &self.front.key;
         let recorder = load::recorder(&self.shared, key, &self.handle.durable, recovered);
         recorder.assume_wake(before_it.wake());

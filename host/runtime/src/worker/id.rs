@@ -38,6 +38,11 @@ impl WorkerId {
         Ok(Self { component, name })
     }
 
+    /// The namespace of what is named after the worker's places in its log, for its life.
+    pub(crate) fn namespace(&self) -> Uuid {
+        Uuid::new_v5(&self.component, self.name.as_bytes())
+    }
+
     /// The key of the worker's oplog and the prefix of its records.
     pub(crate) fn key(&self) -> Result<WorkerKey, StoreError> {
         let mut key = Vec::with_capacity(UUID_BYTES + self.name.len() + 1);

@@ -71,6 +71,7 @@ impl Timers {
 /// Wakes workers for as long as the runtime lives.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut read_up_to = None;
+    let mut course = clock::Course::begin();
     loop {
         if shared.timers.is_outdated.swap(false, Ordering::SeqCst) {
             read_up_to = None;
@@ -84,13 +85,17 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 look_again = Timestamp(clock::now().0.saturating_add(nanos(RETRY_AFTER)));
             }
         }
-        wake_until(&shared, look_again).await;
+        wake_until(&shared, look_again, &mut course).await;
     }
 }
 
 /// Wakes what is due until it is time to look at the store again.
-async fn wake_until(shared: &Arc<Shared>, look_again: Timestamp) {
+async fn wake_until(shared: &Arc<Shared>, look_again: Timestamp, course: &mut clock::Course) {
     loop {
+        if course.is_set_back() {
+            // By the new time that look is far away, and so was what came since and is due before it.
+            return shared.timers.read_again();
+        }
         while let Some((due, worker)) = shared.timers.pop_due(clock::now()) {
             // A full mailbox means that the worker is awake; a closing server wakes nobody.
             let _ = shared.registry.send(shared, &worker, Message::Wake { due }).await;
@@ -100,7 +105,7 @@ async fn wake_until(shared: &Arc<Shared>, look_again: Timestamp) {
         }
         let next = shared.timers.next_due().unwrap_or(look_again).min(look_again);
         tokio::select! {
-            () = clock::wait_until(next) => {}
+            () = clock::nap_until(next) => {}
             () = shared.timers.changed.notified() => {}
         }
     }

@@ -41,8 +41,8 @@ mod wasi;
 mod worker;
 
 pub use belongings::{BelongingsError, inspect_log, worker_belongings, worker_name};
-pub use calls::CallSummary;
 pub use calls::clients::{ClientError, ClientWit, client_wit};
+pub use calls::{CallSummary, CallUnderWay};
 pub use cluster::{Membership, PeerFailure, Peers, Place};
 pub use component::{ComponentSettings, ComponentVersion, ConcurrencyLimit, Deployed};
 pub use config::RuntimeConfig;

@@ -8,7 +8,7 @@ use everlog_store::{Digest, Store, StoreError};
 use wasmtime::Engine;
 
 use crate::blobstore::Containers;
-use crate::calls::AbsentCallers;
+use crate::calls::{AbsentCallers, CallsUnderWay};
 use crate::cluster::Membership;
 use crate::component::{Catalog, Limits};
 use crate::config::RuntimeConfig;
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers,
     /// Workers that wait outside of memory for the answers of others.
     pub(crate) absent_callers: AbsentCallers,
+    /// Which calls of workers are on their way.
+    pub(crate) calls_under_way: CallsUnderWay,
     /// How many callers of each component are served at once.
     pub(crate) limits: Limits,
     /// Who wants to know what workers did.

@@ -1,6 +1,7 @@
 //! What a worker does, waits for and has in line can be seen, from outside and by the command line.
 
 use everlog_tests::api::send;
+use everlog_tests::command;
 use everlog_tests::outside::Outside;
 use everlog_tests::worker::Worker;
 use everlog_tests::{fixtures, server::Server, wait};
@@ -66,6 +67,39 @@ async fn which_calls_are_open_and_what_is_tried_again() {
     let list = send(failing.request(Method::GET, &["invocations"])).await.expect(200);
     assert_eq!(list["invocations"][0]["idempotencyKey"], key);
     assert_eq!(list["invocations"][0]["status"], "running");
+}
+
+/// Whom a worker waits for, and whom that one waits for.
+#[tokio::test]
+async fn calls_are_followed_to_whom_all_wait_for() {
+    let mut server = Server::start().await;
+    let component = server.deploy(&fixtures::RELAY).await;
+    let (a, b, c) = (component.worker("a"), component.worker("b"), component.worker("c"));
+    let slow = c.start("add-slowly", json!([1, 600_000])).await;
+    c.reaches("suspended").await;
+    let at = |worker: &str| format!("urn:worker:relay/{worker}");
+    let chain = a.start("chain", json!([[at("b"), at("c")], 5])).await;
+    for _ in 0..2 {
+        let tree = wait::until("the whole chain is seen", async || {
+            let describe = ["worker", "describe", "relay", "a", "--output", "json"];
+            let tree = command::run(&server, &describe).await.json();
+            tree["calls"][0]["calls"][0]["behind"].is_u64().then_some(tree)
+        })
+        .await;
+        let (first, second) = (&tree["calls"][0], &tree["calls"][0]["calls"][0]);
+        assert_eq!((&first["component"], &first["worker"]), (&json!("relay"), &json!("b")));
+        assert_eq!((&second["worker"], &second["behind"]), (&json!("c"), &json!(1)));
+        assert!(first["function"].as_str().is_some_and(|name| name.contains("chain")), "{tree}");
+        assert_eq!(second["status"], "pending", "{tree}");
+        let text = command::run(&server, &["worker", "describe", "relay", "a"]).await;
+        let text = text.success();
+        assert!(text.contains("\n  relay/b ") && text.contains("\n    relay/c "), "{text}");
+        server.restart_after_kill().await;
+    }
+    send(c.request(Method::POST, &["invocations", &slow, "kill"])).await.expect(200);
+    assert_eq!(a.outcome(&chain).await["result"], json!([5, 5, 5]));
+    assert_eq!(activity(&a).await["calls"], json!([]));
+    assert_eq!(b.call("total", json!([])).await, 5);
 }
 
 #[tokio::test]

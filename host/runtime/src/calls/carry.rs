@@ -24,6 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 impl Shared {
     /// Makes a call, as often as it takes; the key makes it one.
     pub(crate) async fn carry(self: &Arc<Self>, caller: &WorkerId, parcel: &Parcel) -> CallOutcome {
+        let _on_its_way = self.calls_under_way.begin(caller, parcel);
         let mut pauses = Pauses::default();
         loop {
             let attempt = match self.worker_called(parcel).await {

@@ -16,6 +16,7 @@ mod failure;
 pub(crate) mod fresh;
 mod future;
 mod log;
+mod under_way;
 
 use std::fmt;
 
@@ -32,6 +33,8 @@ use self::failure::caller_cancelled;
 pub use self::future::CallFuture;
 pub(crate) use self::future::CallsInFlight;
 pub use self::log::CallSummary;
+pub use self::under_way::CallUnderWay;
+pub(crate) use self::under_way::CallsUnderWay;
 
 use crate::clock;
 use crate::durable::{Entered, Interruption, Raw, encode};
@@ -60,6 +63,14 @@ impl Address {
     pub(crate) fn component(&self) -> &str {
         match self {
             Self::Worker { component, .. } | Self::Fresh { component } => component,
+        }
+    }
+
+    /// The name of the worker; `None` for a fresh one.
+    pub(crate) fn worker(&self) -> Option<&str> {
+        match self {
+            Self::Worker { worker, .. } => Some(worker),
+            Self::Fresh { .. } => None,
         }
     }
 }

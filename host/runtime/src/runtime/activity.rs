@@ -6,6 +6,7 @@ use everlog_oplog::{Entry, EntryKind, Index, Timestamp};
 use everlog_store::{KeyRange, Order};
 
 use super::Runtime;
+use crate::calls::CallUnderWay;
 use crate::error::WorkerError;
 use crate::records::InvocationRecord;
 use crate::spaces;
@@ -25,6 +26,8 @@ pub struct Activity {
     pub last: Option<(Index, Entry)>,
     /// The begins of remote calls whose outcome it has not seen.
     pub open_calls: Vec<(Index, Entry)>,
+    /// Its calls of other workers that are on their way, the oldest first.
+    pub calls: Vec<CallUnderWay>,
 }
 
 /// An invocation that has ended.
@@ -79,7 +82,8 @@ impl Runtime {
             open_calls.extend(self.stored_entry(worker, *begin).await?);
         }
         let started_at = started_at.map(|(_, entry)| entry.timestamp);
-        Ok(Activity { started_at, last, open_calls, metadata })
+        let calls = self.shared.calls_under_way.of(worker, MAX_OPEN_CALLS);
+        Ok(Activity { started_at, last, open_calls, calls, metadata })
     }
 
     /// Up to `limit` invocations of a worker that have ended, behind the key `after`, in the order of their keys. What

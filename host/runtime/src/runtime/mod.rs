@@ -25,7 +25,7 @@ pub use transfers::{Export, Import};
 pub use updates::CheckedWorker;
 
 use crate::blobstore::Containers;
-use crate::calls::AbsentCallers;
+use crate::calls::{AbsentCallers, CallsUnderWay};
 use crate::clock;
 use crate::cluster::{self, Membership, Peers, run_balance};
 use crate::component::{Catalog, Limits, engine};
@@ -100,6 +100,7 @@ impl Runtime {
             registry: Registry::default(),
             timers: Timers::default(),
             absent_callers: AbsentCallers::default(),
+            calls_under_way: CallsUnderWay::default(),
             readers: Readers::default(),
             limits: Limits::default(),
             spans,

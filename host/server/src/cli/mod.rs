@@ -1,5 +1,6 @@
 //! The command line: one file per group of commands.
 
+mod call_tree;
 mod cluster;
 mod completions;
 mod component;

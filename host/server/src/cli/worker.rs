@@ -6,6 +6,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::call_tree;
 use super::output::{Format, Output, line};
 use super::table::{cell, members, table};
 use super::transfer::{export, import};
@@ -172,7 +173,8 @@ pub(super) async fn run(command: Command, client: &Client, output: &Output) -> a
             let path = worker.path(&["activity"]);
             watch
                 .repeat(async || {
-                    let activity = client.json(client.request(Method::GET, &path)?).await?;
+                    let mut activity = client.json(client.request(Method::GET, &path)?).await?;
+                    call_tree::follow(client, &mut activity).await;
                     Ok(output.one(&activity, activity_text)?)
                 })
                 .await
@@ -252,13 +254,17 @@ fn workers_text(workers: &[Value]) -> String {
     table(&["COMPONENT", "WORKER", "STATUS", "VERSION", "PENDING", "CREATED"], &rows)
 }
 
-/// A worker's activity: its members, then each open call, then the queue.
+/// A worker's activity: its members, then its calls and what they lead to, then each open call, then the queue.
 fn activity_text(activity: &Value) -> String {
     let mut head = activity.clone();
     if let Some(head) = head.as_object_mut() {
         head.retain(|_, value| !value.is_array() && !value.is_null());
     }
     let mut text = members(&head);
+    let calls = call_tree::text(&activity["calls"], 2);
+    if !calls.is_empty() {
+        text.push_str(&format!("\ncalls of workers\n{calls}"));
+    }
     for (title, member) in [("open calls", "openCalls"), ("queue", "queue")] {
         let items = activity[member].as_array().map(Vec::as_slice).unwrap_or_default();
         if !items.is_empty() {

@@ -1,7 +1,7 @@
 //! What a worker is doing, as JSON.
 
 use everlog_runtime::value::HandleUrns;
-use everlog_runtime::{Activity, Index, Status, Timestamp, WaitsFor, WorkerState};
+use everlog_runtime::{Activity, CallUnderWay, Index, Status, Timestamp, WaitsFor, WorkerState};
 use serde_json::{Map, Value, json};
 
 use super::{EntryJson, state_name};
@@ -13,7 +13,7 @@ pub(in crate::http) fn activity_json(
     component: &str,
     urns: &HandleUrns,
 ) -> Value {
-    let Activity { metadata, last, open_calls, started_at } = activity;
+    let Activity { metadata, last, open_calls, calls, started_at } = activity;
     let status = &metadata.status;
     let entry = |(index, entry): &(Index, _)| json!(EntryJson::of(*index, entry, urns));
     let mut json = Map::new();
@@ -35,6 +35,7 @@ pub(in crate::http) fn activity_json(
         json.insert("invocation".to_owned(), invocation);
     }
     json.insert("waitingFor".to_owned(), waiting_for(activity));
+    json.insert("calls".to_owned(), calls.iter().map(call_json).collect());
     json.insert("openCalls".to_owned(), open_calls.iter().map(entry).collect());
     json.insert("lastEntry".to_owned(), last.as_ref().map_or(Value::Null, entry));
     json.insert("retries".to_owned(), status.retry_count().into());
@@ -57,6 +58,14 @@ pub(in crate::http) fn activity_json(
         .collect();
     json.insert("queue".to_owned(), queue.into());
     json.into()
+}
+
+fn call_json(call: &CallUnderWay) -> Value {
+    let CallUnderWay { component, worker, function, key, since } = call;
+    json!({
+        "component": component, "worker": worker, "function": function, "idempotencyKey": key,
+        "since": format_instant(*since),
+    })
 }
 
 fn waiting_for(activity: &Activity) -> Value {

@@ -1,0 +1,77 @@
+//! Which calls of workers are on their way, for those who look at what a worker does.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use everlog_oplog::Timestamp;
+
+use super::Parcel;
+use crate::clock;
+use crate::worker::WorkerId;
+
+/// A call that a worker has made and that has no outcome yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallUnderWay {
+    /// The component that is called, by its name or its UUID.
+    pub component: String,
+    /// The worker that is called; of a fresh one the name that it has for this call.
+    pub worker: String,
+    /// The function, as the caller wrote it.
+    pub function: String,
+    /// The key under which the worker knows the call.
+    pub key: String,
+    /// Since when it is on its way, in this life of the caller.
+    pub since: Timestamp,
+}
+
+/// The calls of the workers of this node, by key.
+#[derive(Debug, Default)]
+pub(crate) struct CallsUnderWay(Mutex<HashMap<WorkerId, HashMap<String, CallUnderWay>>>);
+
+/// Takes a call off when it is dropped.
+pub(super) struct OnItsWay<'a> {
+    calls: &'a CallsUnderWay,
+    caller: &'a WorkerId,
+    key: &'a str,
+}
+
+impl CallsUnderWay {
+    /// A call is on its way until what is returned is dropped.
+    pub(super) fn begin<'a>(&'a self, caller: &'a WorkerId, parcel: &'a Parcel) -> OnItsWay<'a> {
+        let (address, key) = (&parcel.request.address, &parcel.key);
+        let call = CallUnderWay {
+            component: address.component().to_owned(),
+            worker: address.worker().unwrap_or(key).to_owned(),
+            function: parcel.request.function.clone(),
+            key: key.clone(),
+            since: clock::now(),
+        };
+        self.lock().entry(caller.clone()).or_default().insert(key.clone(), call);
+        OnItsWay { calls: self, caller, key }
+    }
+
+    /// At most `limit` of those of a worker, the oldest first.
+    pub(crate) fn of(&self, caller: &WorkerId, limit: usize) -> Vec<CallUnderWay> {
+        let calls = self.lock().get(caller).map(|calls| calls.values().cloned().collect());
+        let mut calls: Vec<CallUnderWay> = calls.unwrap_or_default();
+        calls.sort_by(|one, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
+        calls.truncate(limit);
+        calls
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, HashMap<String, CallUnderWay>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut calls) = self.calls.lock().entry(self.caller.clone()) {
+            calls.get_mut().remove(self.key);
+            if calls.get().is_empty() {
+                calls.remove();
+            }
+        }
+    }
+}

@@ -7,24 +7,29 @@ use uuid::Uuid;
 
 use super::convert::Fitting;
 use super::failure::{CallFailure, Obstacle, sorted};
+use super::under_way::CallUnderWay;
 use super::{Address, CallAnswer, CallOutcome, Parcel};
 use crate::clock;
 use crate::cluster::{Reply, Request};
 use crate::error::{ComponentError, InvokeError, WorkerError};
 use crate::runtime::prepare;
 use crate::shared::Shared;
-use crate::worker::{Invocation, InvocationStatus, Message, WorkerId, WorkerSettings};
+use crate::worker::{Ending, Invocation, InvocationStatus, Message, WorkerId, WorkerSettings};
 
 /// Between two attempts: the first pause, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often an interrupted worker is looked at, should nobody say that it goes on.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a caller that is cancelled waits at most until its call is.
+const LONGEST_CANCEL: Duration = Duration::from_secs(10);
 
 impl Shared {
     /// Makes a call, as often as it takes; the key makes it one.
     pub(crate) async fn carry(self: &Arc<Self>, caller: &WorkerId, parcel: &Parcel) -> CallOutcome {
-        let _on_its_way = self.calls_under_way.begin(caller, parcel);
+        // A message is on its way for a moment only, and nobody waits for what comes of it.
+        let waits = parcel.request.start.is_none();
+        let _on_its_way = waits.then(|| self.calls_under_way.begin(caller, parcel));
         let mut pauses = Pauses::default();
         loop {
             let attempt = match self.worker_called(parcel).await {
@@ -50,9 +55,7 @@ impl Shared {
     ) -> Result<bool, CallFailure> {
         let mut pauses = Pauses::default();
         loop {
-            let component = self.component_called(component).await.map_err(WorkerError::from);
-            let worker = component.and_then(|id| WorkerId::new(id, worker.to_owned()));
-            let attempt = match worker {
+            let attempt = match self.named(component, worker).await {
                 Ok(worker) => self.attempt_to_take_back(&worker, key).await,
                 Err(error) => sorted(error.into()).map(Err),
             };
@@ -61,6 +64,34 @@ impl Shared {
                 Err(obstacle) => pauses.pause(&obstacle).await,
             }
         }
+    }
+
+    /// Has a call come to its end that its caller does not wait for any more, as the caller itself is to come to an end.
+    ///
+    /// Returns when that is durable where the call is, which then hears of it as the caller did; after a while anyhow.
+    pub(crate) async fn cancel_called(self: &Arc<Self>, call: &CallUnderWay) {
+        let mut pauses = Pauses::default();
+        let cancelling = async {
+            while let Err(obstacle) = self.attempt_to_cancel(call).await {
+                pauses.pause(&obstacle).await;
+            }
+        };
+        tokio::select! {
+            () = cancelling => {}
+            () = clock::pause(LONGEST_CANCEL) => {
+                tracing::warn!(?call, "a call that nobody waits for could not be cancelled");
+            }
+        }
+    }
+
+    async fn attempt_to_cancel(self: &Arc<Self>, call: &CallUnderWay) -> Result<(), Obstacle> {
+        let worker = self.named(&call.component, &call.worker).await;
+        let cancelled = match worker {
+            Ok(worker) => self.end_invocation(&worker, &call.key, Ending::Cancel).await,
+            Err(error) => Err(error.into()),
+        };
+        // One that has ended, or has not come there, needs no cancelling.
+        cancelled.err().map_or(Ok(()), |error| sorted(error).map(drop))
     }
 
     async fn attempt(
@@ -221,14 +252,12 @@ impl Shared {
 
     /// The worker that a call is for.
     async fn worker_called(&self, parcel: &Parcel) -> Result<WorkerId, WorkerError> {
-        match &parcel.request.address {
-            Address::Worker { component, worker } => {
-                WorkerId::new(self.component_called(component).await?, worker.clone())
-            }
-            Address::Fresh { component } => {
-                WorkerId::new(self.component_called(component).await?, parcel.key.clone())
-            }
-        }
+        self.named(parcel.request.address.component(), parcel.worker_name()).await
+    }
+
+    /// The worker of this name; the component's is a name too, or a UUID.
+    async fn named(&self, component: &str, worker: &str) -> Result<WorkerId, WorkerError> {
+        WorkerId::new(self.component_called(component).await?, worker.to_owned())
     }
 
     async fn component_called(&self, component: &str) -> Result<Uuid, ComponentError> {
@@ -245,6 +274,11 @@ impl Shared {
 }
 
 impl Parcel {
+    /// The name of the worker that the call is for; a fresh one is named after the call.
+    pub(super) fn worker_name(&self) -> &str {
+        self.request.address.worker().unwrap_or(&self.key)
+    }
+
     fn invocation(&self, fitting: Fitting) -> Invocation {
         let Fitting { version, target, args } = fitting;
         Invocation { key: Some(self.key.clone()), version, target, args, trace: self.trace.clone() }

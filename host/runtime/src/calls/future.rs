@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
 use super::failure::{CallFailure, caller_cancelled};
-use super::{Address, CallOutcome, Parcel};
+use super::{Address, CallOutcome, CallUnderWay, Parcel};
 use crate::durable::{Cancellation, Entered, Interruption, Recorder, Told};
 use crate::shared::Shared;
 use crate::spans::OpenSpan;
@@ -227,7 +227,7 @@ impl CallFuture {
             call.cancellation.tell();
         }
         self.state = match call.is_given_up() {
-            true => State::Arrived(Err(caller_cancelled())),
+            true => State::Arrived(Err(call.give_up())),
             false => State::Sent(call.send()),
         };
     }
@@ -245,11 +245,13 @@ impl CallFuture {
                     self.state = State::Arrived(outcome);
                     Poll::Ready(())
                 }
-                Poll::Pending if self.call.as_ref().is_some_and(|call| call.is_given_up()) => {
-                    self.state = State::Arrived(Err(caller_cancelled()));
-                    Poll::Ready(())
-                }
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => match self.call.as_ref().filter(|call| call.is_given_up()) {
+                    Some(call) => {
+                        self.state = State::Arrived(Err(call.give_up()));
+                        Poll::Ready(())
+                    }
+                    None => Poll::Pending,
+                },
             },
             State::Begun => Poll::Pending,
             _ => Poll::Ready(()),
@@ -319,6 +321,17 @@ impl PendingCall {
     /// Whether it is given up, since somebody asks for the end of the caller's invocation.
     fn is_given_up(&self) -> bool {
         self.cancellation.is_given_up(self.mark)
+    }
+
+    /// Has the call come to its end too; says what the caller is told.
+    fn give_up(self: &Arc<Self>) -> CallFailure {
+        let call = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Some(shared) = call.shared.upgrade() {
+                shared.cancel_called(&CallUnderWay::of(&call.parcel)).await;
+            }
+        });
+        caller_cancelled()
     }
 
     fn line(&self) -> Line {

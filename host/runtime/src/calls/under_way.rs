@@ -25,6 +25,18 @@ pub struct CallUnderWay {
     pub since: Timestamp,
 }
 
+impl CallUnderWay {
+    pub(super) fn of(parcel: &Parcel) -> Self {
+        Self {
+            component: parcel.request.address.component().to_owned(),
+            worker: parcel.worker_name().to_owned(),
+            function: parcel.request.function.clone(),
+            key: parcel.key.clone(),
+            since: clock::now(),
+        }
+    }
+}
+
 /// The calls of the workers of this node, by key.
 #[derive(Debug, Default)]
 pub(crate) struct CallsUnderWay(Mutex<HashMap<WorkerId, HashMap<String, CallUnderWay>>>);
@@ -39,14 +51,7 @@ pub(super) struct OnItsWay<'a> {
 impl CallsUnderWay {
     /// A call is on its way until what is returned is dropped.
     pub(super) fn begin<'a>(&'a self, caller: &'a WorkerId, parcel: &'a Parcel) -> OnItsWay<'a> {
-        let (address, key) = (&parcel.request.address, &parcel.key);
-        let call = CallUnderWay {
-            component: address.component().to_owned(),
-            worker: address.worker().unwrap_or(key).to_owned(),
-            function: parcel.request.function.clone(),
-            key: key.clone(),
-            since: clock::now(),
-        };
+        let (call, key) = (CallUnderWay::of(parcel), &parcel.key);
         self.lock().entry(caller.clone()).or_default().insert(key.clone(), call);
         OnItsWay { calls: self, caller, key }
     }

@@ -44,7 +44,7 @@ impl Ending {
 impl Shared {
     /// Cancels or kills an invocation, on whichever node its worker is. Asking again does no harm.
     ///
-    /// For a worker that has called another: this is how it passes its own cancellation on.
+    /// A worker that has called another passes its own cancellation on so.
     pub(crate) async fn end_invocation(
         self: &Arc<Self>,
         worker: &WorkerId,
@@ -197,6 +197,14 @@ struct Waited {
 }
 
 impl Task {
+    /// Cancels what the guest has called and waits for.
+    fn pass_on(&self) {
+        for call in self.shared.calls_under_way.of(&self.front.worker, usize::MAX) {
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move { shared.cancel_called(&call).await });
+        }
+    }
+
     /// Ends the running invocation with nothing of it going on: what it did to the worker is taken back, and its key has
     /// a failure.
     pub(super) async fn end_current_at_once(
@@ -204,6 +212,9 @@ impl Task {
         how: Ending,
         reply: Option<Reply<Result<Ended, InvokeError>>>,
     ) -> Flow {
+        if how == Ending::Cancel {
+            self.pass_on();
+        }
         self.guest = None;
         let Some(before_it) = self.recorder() else { return Flow::GoOn };
         if before_it.gate().await.is_err()

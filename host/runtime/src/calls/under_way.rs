@@ -39,7 +39,14 @@ impl CallUnderWay {
 
 /// The calls of the workers of this node, by key.
 #[derive(Debug, Default)]
-pub(crate) struct CallsUnderWay(Mutex<HashMap<WorkerId, HashMap<String, CallUnderWay>>>);
+pub(crate) struct CallsUnderWay(Mutex<HashMap<WorkerId, HashMap<String, Carried>>>);
+
+#[derive(Debug)]
+struct Carried {
+    call: CallUnderWay,
+    /// One that carries it may still be about to stop when the next has begun.
+    carriers: u32,
+}
 
 /// Takes a call off when it is dropped.
 pub(super) struct OnItsWay<'a> {
@@ -52,20 +59,25 @@ impl CallsUnderWay {
     /// A call is on its way until what is returned is dropped.
     pub(super) fn begin<'a>(&'a self, caller: &'a WorkerId, parcel: &'a Parcel) -> OnItsWay<'a> {
         let (call, key) = (CallUnderWay::of(parcel), &parcel.key);
-        self.lock().entry(caller.clone()).or_default().insert(key.clone(), call);
+        let mut calls = self.lock();
+        let calls = calls.entry(caller.clone()).or_default();
+        calls.entry(key.clone()).or_insert(Carried { call, carriers: 0 }).carriers += 1;
         OnItsWay { calls: self, caller, key }
     }
 
     /// At most `limit` of those of a worker, the oldest first.
     pub(crate) fn of(&self, caller: &WorkerId, limit: usize) -> Vec<CallUnderWay> {
-        let calls = self.lock().get(caller).map(|calls| calls.values().cloned().collect());
-        let mut calls: Vec<CallUnderWay> = calls.unwrap_or_default();
+        let found = self
+            .lock()
+            .get(caller)
+            .map(|calls| calls.values().map(|carried| carried.call.clone()).collect::<Vec<_>>());
+        let mut calls = found.unwrap_or_default();
         calls.sort_by(|one, other| (one.since, &one.key).cmp(&(other.since, &other.key)));
         calls.truncate(limit);
         calls
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, HashMap<String, CallUnderWay>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, HashMap<String, Carried>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,7 +85,12 @@ impl CallsUnderWay {
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
         if let Entry::Occupied(mut calls) = self.calls.lock().entry(self.caller.clone()) {
-            calls.get_mut().remove(self.key);
+            if let Some(carried) = calls.get_mut().get_mut(self.key) {
+                carried.carriers -= 1;
+                if carried.carriers == 0 {
+                    calls.get_mut().remove(self.key);
+                }
+            }
             if calls.get().is_empty() {
                 calls.remove();
             }

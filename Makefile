@@ -9,6 +9,8 @@ TICKET_SHOP := components/examples/ticket-shop
 POLYGLOT := components/target/polyglot
 comma := ,
 PURE := -p everlog-oplog -p everlog-store
+# Always the same selection: with another, other features of the packages apply and all is compiled again.
+REST := --release --workspace --exclude everlog-oplog --exclude everlog-store
 # Debian may start a Redis on its usual port, which disturbs nobody: the tests start their own on others.
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
@@ -43,9 +45,10 @@ run: build components ## start a server on 127.0.0.1:7070 with its state in ./da
 
 test: lint build components setup-tests ## everything that must hold: format, lints, all tests
 	cargo nextest run $(PURE)
-	cargo nextest run --release --workspace --exclude everlog-oplog --exclude everlog-store
-	EVERLOG_TEST_STORE=redis cargo nextest run --release --workspace --exclude everlog-oplog --exclude everlog-store -E 'binary(promises)' --profile redis
-	cargo test --release --workspace --doc --quiet
+	cargo nextest run $(REST)
+	EVERLOG_TEST_STORE=redis cargo nextest run $(REST) -E 'binary(promises)' --profile redis
+	cargo test $(PURE) --doc --quiet
+	cargo test $(REST) --doc --quiet
 
 check: lint setup-tests ## the quick part of test: format, lints, the journal, the house rules
 	cargo nextest run -p everlog-oplog

@@ -27,6 +27,27 @@ pub fn everlog() -> Command {
     command
 }
 
+/// Stops a process with SIGSTOP, and returns when each of its threads stands still: until then it may do what it was just
+/// asked for.
+///
+/// # Panics
+/// If the signal cannot be sent.
+pub async fn stop(id: u32) {
+    let status = Command::new("kill").arg("-STOP").arg(id.to_string()).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot send SIGSTOP");
+    wait::until("the process stands still", async || stands_still(id).then_some(())).await;
+}
+
+fn stands_still(id: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let mut states = threads.map(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // Behind the name, which is in parentheses and may hold anything.
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    });
+    states.all(|state| matches!(state, Some('T') | None))
+}
+
 /// A running process that does not outlive the test.
 #[derive(Debug)]
 pub struct Process(Child);

@@ -107,7 +107,12 @@ impl RedisServer {
         self.process = spawn(self.port, &self.directory, &self.flags).expect("it starts again");
     }
 
-    /// Sends a signal, such as `STOP`.
+    /// Returns the process id of the running server.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal, such as `CONT`.
     ///
     /// # Panics
     /// If it cannot be sent.

@@ -226,7 +226,12 @@ impl Server {
         self.start_again().await;
     }
 
-    /// Sends a signal by its name, as in `STOP`.
+    /// Stops the process until it is sent `CONT`, and returns when it stands still.
+    pub async fn stop(&self) {
+        crate::process::stop(self.process.id()).await;
+    }
+
+    /// Sends a signal by its name, as in `CONT`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }

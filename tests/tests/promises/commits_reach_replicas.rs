@@ -1,6 +1,7 @@
 //! `oplog-commit(n)` and the setting `min-replicas` wait until min(n, those there are) replicas of
 //! Redis have what was written, and an interruption ends the wait of a guest.
 
+use everlog_tests::process;
 use everlog_tests::redis::RedisServer;
 use everlog_tests::{fixtures, server::Server, wait};
 use serde_json::json;
@@ -37,7 +38,7 @@ async fn as_many_as_there_are() {
     has_replicas(&server, 2).await;
 
     // One of two hangs: one is enough for who asks for one, and not for who asks for two.
-    second.signal("STOP");
+    process::stop(second.process_id()).await;
     worker.call("commit", json!([1])).await;
     let key = worker.start("commit", json!([2])).await;
     look_some_times(&mut server).await;
@@ -55,7 +56,7 @@ async fn a_wait_can_be_interrupted() {
     has_replicas(&server, 1).await;
     let worker = server.deploy(&fixtures::OPLOG_CONTROL).await.worker("c");
     worker.call("position", json!([])).await;
-    replica.signal("STOP");
+    process::stop(replica.process_id()).await;
     let key = worker.start("commit", json!([1])).await;
     look_some_times(&mut server).await;
     worker.obey("interrupt").await;
@@ -73,7 +74,7 @@ async fn with_min_replicas_every_answer_waits() {
     has_replicas(&server, 1).await;
     let mary = server.deploy(&fixtures::COUNTER).await.worker("mary");
     mary.call("add", json!([5])).await;
-    replica.signal("STOP");
+    process::stop(replica.process_id()).await;
     let late = tokio::spawn({
         let mary = mary.clone();
         async move { mary.call("add", json!([1])).await }

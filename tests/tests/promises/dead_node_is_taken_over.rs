@@ -55,7 +55,7 @@ async fn paused_for_longer_than_its_lease() {
     let name = &cluster.homes("counter").await[0];
     let [paused, other] = &cluster.worker("counter", name)[..] else { panic!("two") };
     assert_eq!(paused.call("add", json!([5])).await, 5);
-    cluster.nodes[0].signal("STOP");
+    cluster.nodes[0].stop().await;
     let ask = |function: &'static str, key: &'static str| {
         let paused = paused.clone();
         let arguments = if function == "add" { json!([100]) } else { json!([]) };

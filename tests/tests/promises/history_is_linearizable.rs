@@ -87,7 +87,7 @@ async fn on_three_servers_while_all_kinds_of_things_break() {
                 cluster.nodes[victim].start_again().await;
             }
             1 => {
-                cluster.nodes[victim].signal("STOP");
+                cluster.nodes[victim].stop().await;
                 wait::pause(LONGER_THAN_A_LEASE).await;
                 cluster.nodes[victim].signal("CONT");
             }

@@ -2,6 +2,7 @@
 //! part, of many writers with one ETag one wins, and an ETag never comes back.
 
 use everlog_tests::api::{send, try_send};
+use everlog_tests::process;
 use everlog_tests::redis::RedisServer;
 use everlog_tests::seed;
 use everlog_tests::server::Server;
@@ -213,7 +214,7 @@ async fn strong_writes_are_on_the_replicas() {
         tokio::spawn(async move { store.try_save(item).await.status })
     };
     assert_eq!(strong("a").await.expect("no panic"), 204);
-    replica.signal("STOP");
+    process::stop(replica.process_id()).await;
     let waiting = strong("b");
     for round in 0..20 {
         store.put("c", round).await;

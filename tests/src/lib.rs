@@ -34,6 +34,7 @@ pub mod seed;
 pub mod server;
 pub mod shop;
 pub mod state;
+pub mod stories;
 pub mod story;
 pub mod wait;
 pub mod wire;

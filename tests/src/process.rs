@@ -33,9 +33,13 @@ pub fn everlog() -> Command {
 /// # Panics
 /// If the signal cannot be sent.
 pub async fn stop(id: u32) {
-    let status = Command::new("kill").arg("-STOP").arg(id.to_string()).status();
-    assert!(status.is_ok_and(|status| status.success()), "cannot send SIGSTOP");
+    send_signal(id, "STOP");
     wait::until("the process stands still", async || stands_still(id).then_some(())).await;
+}
+
+fn send_signal(id: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name}");
 }
 
 fn stands_still(id: u32) -> bool {
@@ -86,9 +90,7 @@ impl Process {
     /// # Panics
     /// If the `kill` command fails.
     pub fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
-        assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name}");
+        send_signal(self.id(), name);
     }
 
     /// Returns the exit status if the process has ended.

@@ -5,9 +5,9 @@
 
 use std::cell::Cell;
 
-use everlog_tests::fixtures;
 use everlog_tests::outside::Outside;
 use everlog_tests::story::{Story, Telling};
+use everlog_tests::{fixtures, stories};
 use serde_json::{Value, json};
 
 /// Retries without waiting long, for stories in which a guest fails.
@@ -53,28 +53,12 @@ fn assert_repeats_regions_only(told: &Telling, undisturbed: &Telling, context: &
 
 #[tokio::test]
 async fn of_plain_memory() {
-    let story = Story::of(&fixtures::COUNTER);
-    let story = story.call("add", json!([5])).call("add", json!([1])).call("get", json!([]));
-    story.survives_every_crash().await;
+    stories::plain_memory().survives_every_crash().await;
 }
 
-/// What others were told is part of the story: at its end each is asked what it was given to add.
 #[tokio::test]
 async fn of_calls() {
-    let at = |worker: &str| format!("urn:worker:relay/{worker}");
-    let added = |worker: &str| json!([at(worker), "added-sum", 0]);
-    Story::of(&fixtures::RELAY)
-        .call("call", json!([at("a"), "add", 5]))
-        .call("chain", json!([[at("b"), at("c")], 2]))
-        .call("fan-out", json!([[at("a"), at("b")], 3]))
-        .call("send", json!([at("c"), 3]))
-        .call("add-through-fresh", json!([at("a"), 7]))
-        .call("call", added("a"))
-        .call("call", added("b"))
-        .call("call", added("c"))
-        .call("total", json!([]))
-        .survives_every_crash()
-        .await;
+    stories::calls().survives_every_crash().await;
 }
 
 #[tokio::test]
@@ -130,12 +114,7 @@ async fn of_lines() {
 
 #[tokio::test]
 async fn of_sleep_that_leaves_memory() {
-    Story::of(&fixtures::SLEEPER)
-        .call("sleep-often", json!([3, 30]))
-        .call("awakenings", json!([]))
-        .flags(&["--suspend-after", "10ms"])
-        .survives_every_crash()
-        .await;
+    stories::sleep_that_leaves_memory().survives_every_crash().await;
 }
 
 #[tokio::test]
@@ -259,17 +238,7 @@ async fn of_http_requests() {
 
 #[tokio::test]
 async fn of_state() {
-    Story::of(&fixtures::STATE_KEEPER)
-        .call("add", json!(["n", 5]))
-        .call("set-long", json!(["long", 300_000]))
-        .call("add", json!(["n", 2]))
-        .call("keys", json!([""]))
-        .call("clear", json!(["n"]))
-        .call("add", json!(["n", 1]))
-        .call("clear-all", json!([]))
-        .call("keys", json!([""]))
-        .survives_every_crash()
-        .await;
+    stories::state().survives_every_crash().await;
 }
 
 #[tokio::test]
@@ -287,22 +256,7 @@ async fn of_actions() {
 
 #[tokio::test]
 async fn of_buckets() {
-    Story::of(&fixtures::KEY_VALUE)
-        .call("add", json!(["b", "n", 5]))
-        .call("set", json!(["b", "k", "one"]))
-        .call("add", json!(["b", "n", 1]))
-        .call("remember", json!(["b", "k"]))
-        .call("compare-and-swap", json!(["b", "n", 6, 8]))
-        .call("set-many", json!(["b", [["x", "1"], ["k", "two"]]]))
-        .call("remember", json!(["b", "k"]))
-        .call("delete", json!(["b", "x"]))
-        .call("keys", json!(["b"]))
-        .call("get-or-set", json!(["k", "first"]))
-        .call("get-or-set", json!(["k", "second"]))
-        .call("add", json!(["b", "n", 1]))
-        .call("remembered", json!([]))
-        .survives_every_crash()
-        .await;
+    stories::buckets().survives_every_crash().await;
 }
 
 #[tokio::test]
@@ -322,18 +276,7 @@ async fn of_swaps() {
 
 #[tokio::test]
 async fn of_objects() {
-    Story::of(&fixtures::BLOB_STORE)
-        .call("create", json!(["c"]))
-        .call("create", json!(["c"]))
-        .call("write", json!(["c", "o", "one"]))
-        .call("move", json!(["c", "o", "c", "p"]))
-        .call("remember", json!(["c", "p"]))
-        .call("names", json!(["c", 1]))
-        .call("delete", json!(["c"]))
-        .call("read", json!(["c", "p"]))
-        .call("remembered", json!([]))
-        .survives_every_crash()
-        .await;
+    stories::objects().survives_every_crash().await;
 }
 
 #[tokio::test]
@@ -377,13 +320,7 @@ async fn of_golem_transactions() {
 
 #[tokio::test]
 async fn of_promises() {
-    Story::of(&fixtures::APPROVALS)
-        .call("ask-myself", json!([]))
-        .call("siblings", json!(["he", "hero"]))
-        .call("ask-myself", json!([]))
-        .call("status-of", json!(["nobody"]))
-        .survives_every_crash()
-        .await;
+    stories::promises().survives_every_crash().await;
 }
 
 #[tokio::test]

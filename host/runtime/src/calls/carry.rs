@@ -11,6 +11,7 @@ use super::under_way::CallUnderWay;
 use super::{Address, CallAnswer, CallOutcome, Parcel};
 use crate::clock;
 use crate::cluster::{Reply, Request};
+use crate::durable::Recorder;
 use crate::error::{ComponentError, InvokeError, WorkerError};
 use crate::runtime::prepare;
 use crate::shared::Shared;
@@ -69,9 +70,14 @@ impl Shared {
     /// Has a call come to its end that its caller does not wait for any more, as the caller itself is to come to an end.
     ///
     /// Returns when that is durable where the call is, which then hears of it as the caller did; after a while anyhow.
-    pub(crate) async fn cancel_called(self: &Arc<Self>, call: &CallUnderWay) {
+    /// Nothing is asked for before it is durable that the caller is to end: else a crash would cancel the call alone.
+    pub(crate) async fn cancel_called(self: &Arc<Self>, caller: &Recorder, call: &CallUnderWay) {
         let mut pauses = Pauses::default();
         let cancelling = async {
+            if caller.gate().await.is_err() {
+                // The caller goes on from what is stored, and finds out anew.
+                return;
+            }
             while let Err(obstacle) = self.attempt_to_cancel(call).await {
                 pauses.pause(&obstacle).await;
             }

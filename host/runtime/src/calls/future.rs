@@ -328,7 +328,7 @@ impl PendingCall {
         let call = Arc::clone(self);
         tokio::spawn(async move {
             if let Some(shared) = call.shared.upgrade() {
-                shared.cancel_called(&CallUnderWay::of(&call.parcel)).await;
+                shared.cancel_called(&call.recorder, &CallUnderWay::of(&call.parcel)).await;
             }
         });
         caller_cancelled()

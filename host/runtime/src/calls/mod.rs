@@ -187,7 +187,7 @@ impl WorkerState {
         tokio::select! {
             biased;
             () = cancellation.due() => {
-                shared.cancel_called(&CallUnderWay::of(parcel)).await;
+                shared.cancel_called(&self.recorder, &CallUnderWay::of(parcel)).await;
                 cancellation.tell();
                 return Ok(Err(caller_cancelled()));
             }

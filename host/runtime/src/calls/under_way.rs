@@ -1,7 +1,6 @@
 //! Which calls of workers are on their way, for those who look at what a worker does.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use everlog_oplog::Timestamp;
@@ -84,16 +83,16 @@ impl CallsUnderWay {
 
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut calls) = self.calls.lock().entry(self.caller.clone()) {
-            if let Some(carried) = calls.get_mut().get_mut(self.key) {
-                carried.carriers -= 1;
-                if carried.carriers == 0 {
-                    calls.get_mut().remove(self.key);
-                }
+        let mut all = self.calls.lock();
+        let Some(calls) = all.get_mut(self.caller) else { return };
+        if let Some(carried) = calls.get_mut(self.key) {
+            carried.carriers -= 1;
+            if carried.carriers == 0 {
+                calls.remove(self.key);
             }
-            if calls.get().is_empty() {
-                calls.remove();
-            }
+        }
+        if calls.is_empty() {
+            all.remove(self.caller);
         }
     }
 }

@@ -198,10 +198,10 @@ struct Waited {
 
 impl Task {
     /// Cancels what the guest has called and waits for.
-    fn pass_on(&self) {
+    fn pass_on(&self, recorder: &Arc<Recorder>) {
         for call in self.shared.calls_under_way.of(&self.front.worker, usize::MAX) {
-            let shared = Arc::clone(&self.shared);
-            tokio::spawn(async move { shared.cancel_called(&call).await });
+            let (shared, recorder) = (Arc::clone(&self.shared), Arc::clone(recorder));
+            tokio::spawn(async move { shared.cancel_called(&recorder, &call).await });
         }
     }
 
@@ -212,11 +212,11 @@ impl Task {
         how: Ending,
         reply: Option<Reply<Result<Ended, InvokeError>>>,
     ) -> Flow {
+        let Some(before_it) = self.recorder() else { return Flow::GoOn };
         if how == Ending::Cancel {
-            self.pass_on();
+            self.pass_on(&before_it);
         }
         self.guest = None;
-        let Some(before_it) = self.recorder() else { return Flow::GoOn };
         if before_it.gate().await.is_err()
             && let Some(error) = before_it.failure()
         {

@@ -414,12 +414,17 @@ fn set_sockets(place: &mut SocketAccess, text: &str) -> Result<(), String> {
 }
 
 fn set_drill(settings: &mut Settings, text: &str, drill: fn(u64) -> Drill) -> Result<(), String> {
+    let place = &mut settings.runtime.drill;
+    let is_other = |set: &Drill| discriminant(set) != discriminant(&drill(0));
     if text == "never" {
-        settings.runtime.drill.take_if(|set| discriminant(set) == discriminant(&drill(0)));
+        place.take_if(|set| !is_other(set));
         return Ok(());
+    }
+    if place.as_ref().is_some_and(is_other) {
+        return Err("expected one drill at a time, found a second".to_owned());
     }
     let mut number = 0;
     parse_into(&mut number, text, "a whole number or `never`")?;
-    settings.runtime.drill = Some(drill(number));
+    *place = Some(drill(number));
     Ok(())
 }

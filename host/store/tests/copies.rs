@@ -20,7 +20,7 @@ mod filled;
 mod redis;
 
 use faulty::{Fault, Faulty};
-use filled::{content, fill, generator, worker};
+use filled::{Content, content, fill, generator, worker};
 use redis::RedisServer;
 
 /// How many broken copies are made of one store.
@@ -120,6 +120,19 @@ async fn wherever_it_was_broken_off_it_goes_on() {
         assert_eq!(content(&*target).await, expected, "after {good} of {whole} writes");
         everlog_store::copy::refuse_unfinished(&*target, "target").await.expect("it is finished");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_becomes_durable_after_it_gave_up() {
+    let mut random = generator();
+    let ((_one, source), (_two, target)) = (embedded(), embedded());
+    fill(&*source, &mut random, 6).await;
+    // The first write says that a copy is begun.
+    let slow = Faulty::new(&target, Fault::Withheld, 1);
+    let error = copy_all(&*source, &slow).await.expect_err("it is refused a blob");
+    assert_eq!(slow.under_way(), 0, "of {} writes: {error}", slow.writes());
+    discard(&*target, "target").await.expect("it is given up");
+    assert_eq!(content(&*target).await, Content::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

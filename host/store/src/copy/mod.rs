@@ -121,7 +121,8 @@ impl Progress {
 }
 
 /// Makes the copy and checks it; returns what there was to check. Once it is broken off, by an
-/// error or by force, the same job goes on where it stood.
+/// error or by force, the same job goes on where it stood. After an error nothing is on its way to
+/// the target any more; where the future is dropped, something may be.
 ///
 /// # Errors
 /// [`CopyError`]; the target then still says that a copy into it was begun.
@@ -131,10 +132,10 @@ pub async fn copy(job: Job<'_>) -> Result<Progress, CopyError> {
     // What is shared may be there from the beginning.
     let compares = selection.is_resumed || selection.parts.is_some();
     let mut run = Run::new(job, &selection, Stage::Copying, compares).await?;
-    run.everything().await?;
+    run.pass().await?;
     let mut check = Run::new(job, &selection, Stage::Checking, true).await?;
     check.progress.expected = run.progress.done();
-    check.everything().await?;
+    check.pass().await?;
     // A copy is done when it is as safe as it will be.
     job.target.store.wait_replicas(u32::MAX).await?;
     Begun::end(job.target.store).await?;
@@ -168,6 +169,14 @@ impl<'a> Run<'a> {
         let progress = Progress::new(stage, expected);
         let writer = Writer::new(job.target.store);
         Ok(Self { job, selection, writer, progress, compares, named: BTreeSet::new() })
+    }
+
+    /// Goes through everything. Nothing that was handed over becomes durable afterwards, also where
+    /// it ends with an error: what is done with the target next would not see it.
+    async fn pass(&mut self) -> Result<(), CopyError> {
+        let outcome = self.everything().await;
+        self.writer.settle().await;
+        outcome
     }
 
     async fn everything(&mut self) -> Result<(), CopyError> {

@@ -48,6 +48,14 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Waits until nothing is on its way any more, however it ends.
+    pub(super) async fn settle(&mut self) {
+        while !self.waiting.is_empty() {
+            // What counts is the error for which the copy ends.
+            drop(self.wait().await);
+        }
+    }
+
     async fn wait(&mut self) -> Result<(), CopyError> {
         let Some((size, receiver)) = self.waiting.pop_front() else { return Ok(()) };
         self.bytes -= size;

@@ -1,7 +1,7 @@
 //! A store that does what it should up to a certain write.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use everlog_store::{
     Batch, Digest, Done, Health, KeyRange, KeyValue, LogRecord, Order, Replication, Space, Store,
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Stopped,
     /// The first of them is acknowledged and not done.
     Swallows,
+    /// Batches are done only once a blob was refused, and all blobs are.
+    Withheld,
     /// Nothing, but everything is listed twice.
     Stammers,
 }
@@ -26,16 +28,45 @@ pub(crate) struct Faulty {
     fault: Fault,
     good: u64,
     writes: AtomicU64,
+    under_way: Arc<AtomicU64>,
+    withheld: Mutex<Vec<(Batch, Done)>>,
 }
 
 impl Faulty {
     pub(crate) fn new(store: &Arc<dyn Store>, fault: Fault, good: u64) -> Self {
-        Self { store: Arc::clone(store), fault, good, writes: AtomicU64::new(0) }
+        let (writes, under_way, withheld) = (AtomicU64::new(0), Arc::default(), Mutex::default());
+        Self { store: Arc::clone(store), fault, good, writes, under_way, withheld }
     }
 
     /// How many writes there were.
     pub(crate) fn writes(&self) -> u64 {
         self.writes.load(Ordering::SeqCst)
+    }
+
+    /// How many batches are not answered yet.
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way.load(Ordering::SeqCst)
+    }
+
+    /// `done`, counted as under way until it is called.
+    fn counted(&self, done: Done) -> Done {
+        let under_way = Arc::clone(&self.under_way);
+        under_way.fetch_add(1, Ordering::SeqCst);
+        Box::new(move |outcome| {
+            under_way.fetch_sub(1, Ordering::SeqCst);
+            done(outcome);
+        })
+    }
+
+    /// Does what was withheld, in its order and while the caller goes on.
+    fn release(&self) {
+        let withheld = std::mem::take(&mut *self.withheld.lock().expect("nobody panicked"));
+        let store = Arc::clone(&self.store);
+        std::thread::spawn(move || {
+            for (batch, done) in withheld {
+                store.submit(batch, done);
+            }
+        });
     }
 
     /// The outcome of this write, unless it is to be done.
@@ -53,11 +84,19 @@ impl Store for Faulty {
     fn submit(&self, batch: Batch, done: Done) {
         match self.spoiled() {
             Some(outcome) => done(outcome),
-            None => self.store.submit(batch, done),
+            None if self.fault == Fault::Withheld && self.writes() > self.good => {
+                let withheld = (batch, self.counted(done));
+                self.withheld.lock().expect("nobody panicked").push(withheld);
+            }
+            None => self.store.submit(batch, self.counted(done)),
         }
     }
 
     fn put_blob(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, StoreError>> {
+        if self.fault == Fault::Withheld {
+            self.release();
+            return ready(Err(StoreError::Closed)).boxed();
+        }
         match self.spoiled() {
             Some(outcome) => ready(outcome.map(|()| Digest::of(&bytes))).boxed(),
             None => self.store.put_blob(bytes),

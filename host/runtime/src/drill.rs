@@ -159,6 +159,10 @@ impl Store for Drilled {
         self.store.blobs()
     }
 
+    fn is_sequential(&self) -> bool {
+        matches!(self.drill, Drill::StopAfterEntries(_)) && self.store.is_sequential()
+    }
+
     fn health(&self) -> Health {
         self.store.health()
     }

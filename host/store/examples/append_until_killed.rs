@@ -8,6 +8,7 @@
 
 use std::io::Write as _;
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use everlog_store::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
@@ -37,23 +38,27 @@ fn main() {
         last_index(number).map(|last| last.unwrap_or(0))
     });
     let heads: Vec<_> = heads.collect();
+    // Where they are damaged nobody compares them.
+    let place = runtime.block_on(payload::places(&store)).map_or(0, |places| places.len());
+    let place = Mutex::new(place as u64 + 1);
     say("ready");
     thread::scope(|scope| {
         for (number, last) in (0..).zip(heads) {
             let Ok(last) = last else { continue };
-            let store = &store;
-            scope.spawn(move || append(store, number, last + 1));
+            let (store, place) = (&store, &place);
+            scope.spawn(move || append(store, place, number, last + 1));
         }
     });
 }
 
-fn append(store: &EmbeddedStore, number: u64, mut next: u64) {
+/// `place` is the place of the next batch in the order in which all threads hand theirs over.
+fn append(store: &EmbeddedStore, place: &Mutex<u64>, number: u64, mut next: u64) {
     let (sender, answers) = channel();
     let mut refusals = 0;
     let mut under_way = 0;
     while refusals < REFUSALS {
         while under_way < PIPELINE {
-            let (batch, last) = payload::batch(number, next);
+            let (mut batch, last) = payload::batch(number, next);
             let sender = sender.clone();
             let done = move |outcome: Result<(), StoreError>| {
                 match &outcome {
@@ -62,7 +67,11 @@ fn append(store: &EmbeddedStore, number: u64, mut next: u64) {
                 }
                 sender.send(outcome.is_ok()).expect("the thread waits for its answers");
             };
+            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+            batch.changes.push(payload::at_place(*place));
             store.submit(batch, Box::new(done));
+            *place += 1;
+            drop(place);
             next = last + 1;
             under_way += 1;
         }

@@ -197,6 +197,15 @@ pub trait Store: Send + Sync + 'static {
     /// The digest of every blob, like [`Store::logs`]. The blobs themselves are not looked at.
     fn blobs(&self) -> BoxStream<'_, Result<Digest, StoreError>>;
 
+    /// Whether the store holds, at every moment and after any crash, the beginning of all that was
+    /// handed over, by whichever thread: whoever sees a batch stored then knows the same of every
+    /// batch that was queued before it. Left out are only batches that were refused, and one
+    /// without expectations and within the limits is not, as long as a single writer continues an
+    /// oplog and what it holds is not damaged.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
     /// Whether batches are still accepted, and why not. Cheap; for `/readyz`.
     fn health(&self) -> Health;
 

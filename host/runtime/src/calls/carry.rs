@@ -15,7 +15,9 @@ use crate::durable::Recorder;
 use crate::error::{ComponentError, InvokeError, WorkerError};
 use crate::runtime::prepare;
 use crate::shared::Shared;
-use crate::worker::{Ending, Invocation, InvocationStatus, Message, WorkerId, WorkerSettings};
+use crate::worker::{
+    Call, Ending, Invocation, InvocationStatus, Message, WorkerId, WorkerSettings,
+};
 
 /// Between two attempts: the first pause, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -202,7 +204,7 @@ impl Shared {
         parcel: &Parcel,
         fitting: Fitting,
     ) -> Result<CallOutcome, InvokeError> {
-        let call = Box::new(prepare(parcel.invocation(fitting))?);
+        let call = parcel.call(fitting)?;
         let (ephemeral, settings) = (parcel.is_for_fresh(), Some(parcel.settings()));
         let message = |reply| Message::Invoke { call, ephemeral, settings, reply };
         let result = self.ask(worker, message).await?;
@@ -215,7 +217,7 @@ impl Shared {
         parcel: &Parcel,
         fitting: Fitting,
     ) -> Result<CallOutcome, InvokeError> {
-        let call = Box::new(prepare(parcel.invocation(fitting))?);
+        let call = parcel.call(fitting)?;
         let (due, ephemeral, settings) =
             (parcel.due, parcel.is_for_fresh(), Some(parcel.settings()));
         let message = |reply| Message::Accept { call, due, ephemeral, settings, reply };
@@ -285,9 +287,15 @@ impl Parcel {
         self.request.address.worker().unwrap_or(&self.key)
     }
 
+    fn call(&self, fitting: Fitting) -> Result<Box<Call>, InvokeError> {
+        let call = prepare(self.invocation(fitting))?;
+        Ok(Box::new(Call { by_worker: true, ..call }))
+    }
+
     fn invocation(&self, fitting: Fitting) -> Invocation {
         let Fitting { version, target, args } = fitting;
-        Invocation { key: Some(self.key.clone()), version, target, args, trace: self.trace.clone() }
+        let (key, trace) = (Some(self.key.clone()), self.trace.clone());
+        Invocation { key, version, target, args, trace }
     }
 
     fn is_for_fresh(&self) -> bool {

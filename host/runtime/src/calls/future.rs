@@ -297,14 +297,14 @@ impl Pollable for CallFuture {
 }
 
 impl PendingCall {
-    /// Sends it once everything that is recorded is durable.
+    /// Sends it once it is durable no later than what comes of it.
     fn send(self: &Arc<Self>) -> AbortOnDropJoinHandle<CallOutcome> {
         let call = Arc::clone(self);
         let flight = self.flights.begin();
         spawn(async move {
             let _flight = flight?;
             let failed = |error: Interruption| CallFailure::Failed(error.to_string());
-            call.recorder.gate().await.map_err(failed)?;
+            call.recorder.gate_within().await.map_err(failed)?;
             let Some(shared) = call.shared.upgrade() else {
                 // The server stops, and this worker with it: nobody is to be told anything.
                 return pending().await;

@@ -60,7 +60,7 @@ impl WorkerState {
         if let Entered::Live(ticket) = &entered
             && ticket.gate()
         {
-            recorder.gate().await?;
+            recorder.gate_within().await?;
         }
         Ok(entered)
     }

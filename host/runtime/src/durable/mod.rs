@@ -9,6 +9,6 @@ mod shared_data;
 pub(crate) use call::{Entered, Raw, Told, decode_bytes, encode};
 pub(crate) use cancellation::Cancellation;
 pub(crate) use interruption::Interruption;
-pub(crate) use recorder::{Durable, Recorder};
+pub(crate) use recorder::{Durable, Flushed, Recorder};
 pub use recorder::{Waits, WaitsFor};
 pub(crate) use shared_data::Reply;

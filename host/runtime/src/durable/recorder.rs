@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use everlog_oplog::{Index, Journal, Timestamp};
-use everlog_store::{Append, Batch, Change, Store, StoreError, WorkerKey};
+use everlog_store::{Append, Batch, Change, MAX_BATCH_BYTES, Store, StoreError, WorkerKey};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -89,6 +89,17 @@ struct Inner {
     journal: Journal,
     /// The wake record that the store holds for this worker.
     wake: Option<Timestamp>,
+    /// The last entry of a batch that the store may refuse. Until it is durable, all behind it may have never been.
+    doubtful: Index,
+}
+
+impl Inner {
+    /// Whether what is recorded, and not durable yet, is lost with everything that is handed over from now on, or not at
+    /// all.
+    fn is_certain(&self, durable: &Durable) -> bool {
+        let fits = self.journal.tail_len() <= MAX_BATCH_BYTES / 2;
+        fits && matches!(durable, Durable::UpTo(index) if *index >= self.doubtful)
+    }
 }
 
 impl Recorder {
@@ -103,7 +114,7 @@ impl Recorder {
         // A new worker has no entry in the store, and so no wake record either.
         let stored = matches!(&*durable.borrow(), Durable::UpTo(index) if index.get() > 0);
         let wake = if stored { records::wake_time(journal.status()) } else { None };
-        let inner = Mutex::new(Inner { journal, wake });
+        let inner = Mutex::new(Inner { journal, wake, doubtful: Index(0) });
         let (held, soon, completions) = (AtomicBool::new(false), Notify::new(), Notify::new());
         let (cancellations, waits) = (Notify::new(), Mutex::new(None));
         Self { inner, held, soon, store, key, durable, counters, completions, cancellations, waits }
@@ -250,6 +261,23 @@ impl Recorder {
         self.submit(self.lock(), Batch { changes, ..Batch::default() }, Some(done));
     }
 
+    /// [`Recorder::flush_with`] for something that other workers of the store are to hear of: they hear at once where
+    /// its place in the order suffices, and otherwise when it is durable. Outsiders hear when it is durable.
+    pub(crate) fn flush_telling(&self, changes: Vec<Change>, within: Flushed, outside: Flushed) {
+        let inner = self.lock();
+        let batch = Batch { changes, ..Batch::default() };
+        if self.order_suffices(&inner) {
+            self.submit(inner, batch, Some(outside));
+            within(Ok(()));
+        } else {
+            let both = move |stored: Result<(), StoreError>| {
+                within(stored.clone());
+                outside(stored);
+            };
+            self.submit(inner, batch, Some(Box::new(both)));
+        }
+    }
+
     /// Lets `act` record something, and hands it over with everything before it and with what is in `batch` already, as
     /// one atomic batch; `done` hears of its end. To be [driven](Self::drive).
     pub(crate) fn record_with<R>(
@@ -286,6 +314,29 @@ impl Recorder {
             last
         };
         self.wait_durable(last).await
+    }
+
+    /// The gate for what stays within this store: once it is passed, whatever another worker of the store records
+    /// becomes durable only if everything recorded here so far does.
+    ///
+    /// Where the store keeps the order of all that it is handed, nothing has to be waited for.
+    pub(crate) async fn gate_within(&self) -> Result<(), Interruption> {
+        if self.hand_over_in_order() { Ok(()) } else { self.gate().await }
+    }
+
+    /// Hands the buffered tail over if the order in which that happens is all that another worker of the store needs;
+    /// otherwise does nothing, and says so.
+    fn hand_over_in_order(&self) -> bool {
+        let inner = self.lock();
+        let suffices = self.order_suffices(&inner);
+        if suffices && inner.journal.has_tail() {
+            self.submit(inner, Batch::default(), None);
+        }
+        suffices
+    }
+
+    fn order_suffices(&self, inner: &Inner) -> bool {
+        self.store.is_sequential() && !self.is_held() && inner.is_certain(&self.durable.borrow())
     }
 
     /// Returns once entry `index` is durable.
@@ -336,6 +387,11 @@ impl Recorder {
                 batch.changes.push(records::put_status(&self.key, inner.journal.status()));
             }
             batch.appends.push(Append::new(self.key.clone(), first, last, tail.bytes));
+        }
+        if !batch.expectations.is_empty()
+            && let Some(last) = last
+        {
+            inner.doubtful = last;
         }
         add(&self.counters.commits, 1);
         self.move_wake(&mut inner, &mut batch.changes);

@@ -8,9 +8,8 @@ use everlog_oplog::{Category, Durability, Journal, Ticket};
 use everlog_store::Batch;
 use futures::channel::oneshot;
 
-use super::Entered;
 use super::call::payload;
-use super::recorder::Flushed;
+use super::{Entered, Flushed};
 use crate::keyvalue::{DataError, Write};
 use crate::wasi::WorkerState;
 

@@ -212,7 +212,19 @@ pub(crate) fn prepare(invocation: Invocation) -> Result<Call, InvokeError> {
         _ => fingerprint(&function, &request),
     };
     let (reads, version) = (version.is_read_only(&function), version.version);
-    Ok(Call { key, keyed, function, version, target, args, request, fingerprint, trace, reads })
+    Ok(Call {
+        key,
+        keyed,
+        function,
+        version,
+        target,
+        args,
+        request,
+        fingerprint,
+        trace,
+        reads,
+        by_worker: false,
+    })
 }
 
 fn encoded(args: &[Value]) -> Result<Vec<u8>, InvokeError> {

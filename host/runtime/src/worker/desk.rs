@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use everlog_oplog::{Index, Status, Timestamp};
 
-use super::message::{Call, Outcome, Reply, answer};
+use super::message::{Call, Waiter, answer};
 use crate::clock;
 use crate::error::InvokeError;
 
 /// An invocation that waits for its turn.
 pub(crate) enum Waiting {
     /// Waits in memory with its caller; lost with the process, as the caller sees.
-    Direct { call: Box<Call>, reply: Reply<Outcome> },
+    Direct { call: Box<Call>, reply: Waiter },
     /// Waits in the log.
     Accepted { index: Index },
     /// The first pending update, which needs a snapshot.
@@ -25,7 +25,7 @@ pub(crate) struct Current {
     /// Whether the key is a caller's.
     pub(crate) keyed: bool,
     /// All who sent this key.
-    pub(crate) callers: Vec<Reply<Outcome>>,
+    pub(crate) callers: Vec<Waiter>,
     /// When it began in this life.
     pub(crate) begun_at: Timestamp,
 }
@@ -45,14 +45,14 @@ pub(crate) struct Desk {
     scheduled: BTreeSet<(Timestamp, Index)>,
     pub(crate) current: Option<Current>,
     /// Callers that joined a queued invocation, by key.
-    joined: HashMap<String, Vec<Reply<Outcome>>>,
+    joined: HashMap<String, Vec<Waiter>>,
     /// Callers' keys whose outcome is on its way to the disk: until then no record tells of them.
     unsettled: VecDeque<(Index, String)>,
 }
 
 impl Desk {
     /// Puts a call with a waiting caller at the end of the queue.
-    pub(crate) fn direct(&mut self, call: Box<Call>, reply: Reply<Outcome>) {
+    pub(crate) fn direct(&mut self, call: Box<Call>, reply: Waiter) {
         self.ready.push_back(Waiting::Direct { call, reply });
     }
 
@@ -147,7 +147,7 @@ impl Desk {
     }
 
     /// Lets one more caller hear of the running or the queued invocation `key`.
-    pub(crate) fn join(&mut self, key: &str, reply: Reply<Outcome>) {
+    pub(crate) fn join(&mut self, key: &str, reply: Waiter) {
         match &mut self.current {
             Some(current) if current.key == key => current.callers.push(reply),
             _ => self.joined.entry(key.to_owned()).or_default().push(reply),
@@ -160,7 +160,7 @@ impl Desk {
         key: String,
         fingerprint: u64,
         keyed: bool,
-        caller: Option<Reply<Outcome>>,
+        caller: Option<Waiter>,
     ) {
         let (mut callers, begun_at) = match &mut self.current {
             Some(current) if current.key == key => {
@@ -173,7 +173,7 @@ impl Desk {
     }
 
     /// Takes a call that waits in memory out of the queue, for the log to keep it; returns its caller.
-    pub(crate) fn take_direct(&mut self, key: &str) -> Option<Reply<Outcome>> {
+    pub(crate) fn take_direct(&mut self, key: &str) -> Option<Waiter> {
         let place = self.ready.iter().position(
             |waiting| matches!(waiting, Waiting::Direct { call, .. } if call.key == key),
         )?;
@@ -184,7 +184,7 @@ impl Desk {
     }
 
     /// Takes those calls out of the queue that only read and that nobody has joined.
-    pub(crate) fn take_readers(&mut self) -> Vec<(Box<Call>, Reply<Outcome>)> {
+    pub(crate) fn take_readers(&mut self) -> Vec<(Box<Call>, Waiter)> {
         let joined = &self.joined;
         let is_reader = |waiting: &Waiting| match waiting {
             Waiting::Direct { call, .. } => call.reads && !joined.contains_key(&call.key),
@@ -204,7 +204,7 @@ impl Desk {
     }
 
     /// Takes a call that waits in memory out of the queue, for good; returns its fingerprint and its callers.
-    pub(crate) fn refuse_direct_call(&mut self, key: &str) -> Option<(u64, Vec<Reply<Outcome>>)> {
+    pub(crate) fn refuse_direct_call(&mut self, key: &str) -> Option<(u64, Vec<Waiter>)> {
         let fingerprint = self.ready.iter().find_map(|waiting| match waiting {
             Waiting::Direct { call, .. } if call.key == key => Some(call.fingerprint),
             _ => None,
@@ -223,7 +223,7 @@ impl Desk {
     }
 
     /// The callers that joined the queued invocation `key`.
-    pub(crate) fn take_joined(&mut self, key: &str) -> Vec<Reply<Outcome>> {
+    pub(crate) fn take_joined(&mut self, key: &str) -> Vec<Waiter> {
         self.joined.remove(key).unwrap_or_default()
     }
 

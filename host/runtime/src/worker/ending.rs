@@ -6,10 +6,11 @@ use everlog_oplog::status::CurrentInvocation;
 use everlog_oplog::{EntryKind, Index, WorkerState as Life};
 
 use super::WorkerId;
+use super::acceptance::accepted_under;
 use super::execute::Stop;
-use super::front::{Found, Front, Taken, accepted_under};
+use super::front::{Found, Front, Taken};
 use super::load;
-use super::message::{Ended, Ending, Message, Outcome, Reply, answer};
+use super::message::{Ended, Ending, Message, Reply, Waiter, answer};
 use super::revert::before;
 use super::task::{Flow, Task};
 use super::withdrawals::KILLED;
@@ -111,7 +112,7 @@ impl Front {
         &mut self,
         recorder: &Recorder,
         key: &str,
-    ) -> Option<(Option<Index>, u64, Vec<Reply<Outcome>>)> {
+    ) -> Option<(Option<Index>, u64, Vec<Waiter>)> {
         let accepted = recorder.with(|journal, _| accepted_under(journal.status(), key));
         if let Some((accepted, fingerprint)) = accepted {
             self.desk.withdraw(accepted);
@@ -193,7 +194,7 @@ struct Waited {
     key: String,
     begun: Option<Index>,
     fingerprint: u64,
-    callers: Vec<Reply<Outcome>>,
+    callers: Vec<Waiter>,
 }
 
 impl Task {

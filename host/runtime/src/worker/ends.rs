@@ -12,7 +12,7 @@ use super::guest::{ResourceEvent, Returned};
 use super::message::{Control, Ending, InvocationResult, answer};
 use super::task::{Flow, Task};
 use super::{front, load, update};
-use crate::durable::Recorder;
+use crate::durable::{Flushed, Recorder};
 use crate::entropy;
 use crate::error::{InvokeError, WorkerError};
 use crate::exports::Target;
@@ -131,9 +131,18 @@ impl Task {
             self.front.desk.unsettled(index, current.key.clone());
         }
         let result = InvocationResult { key: current.key, index, value, ty, cancelled };
-        let done = Box::new(move |stored: Result<(), StoreError>| {
-            answer(current.callers, &stored.map(|()| result).map_err(InvokeError::from));
-        });
+        let (within, outside): (Vec<_>, Vec<_>) =
+            current.callers.into_iter().partition(|caller| caller.is_within);
+        let telling = |callers, result| -> Flushed {
+            Box::new(move |stored| {
+                answer(callers, &stored.map(|()| result).map_err(InvokeError::from));
+            })
+        };
+        if !within.is_empty() {
+            let within = telling(within, result.clone());
+            return recorder.flush_telling(vec![change], within, telling(outside, result));
+        }
+        let done = telling(outside, result);
         if self.front.desk.waiting() == 0 && self.mailbox.is_empty() {
             recorder.commit_with(vec![change], done);
         } else {

@@ -11,8 +11,8 @@ use super::WorkerId;
 use super::desk::{Desk, Place};
 use super::execute::Stop;
 use super::message::{
-    Call, InvocationResult, InvocationStatus, Label, Message, Outcome, Reply, WorkerSettings,
-    answer,
+    Call, InvocationResult, InvocationStatus, Label, Message, Outcome, Reply, Waiter,
+    WorkerSettings,
 };
 use super::metadata::WorkerMetadata;
 use super::registry::Handle;
@@ -73,14 +73,19 @@ impl Front {
         self.follow(recorder);
         self.take_in_own_updates(recorder).await;
         match message {
-            Message::Invoke { call, reply, .. } => self.invoke(recorder, call, reply).await,
+            Message::Invoke { call, reply, .. } => {
+                let waiter = Waiter::of(&call, reply);
+                self.invoke(recorder, call, waiter).await;
+            }
             Message::Accept { call, due, reply, .. } => {
                 self.accept(recorder, call, due, reply).await;
             }
             Message::Create { settings, reply } => {
                 let _ = reply.send(self.compare(recorder, &settings));
             }
-            Message::Query { key, join, reply } => self.query(recorder, &key, join, reply).await,
+            Message::Query { key, join, reply } => {
+                self.query(recorder, &key, join.map(Waiter::outside), reply).await;
+            }
             Message::Cancel { key, reply } => self.cancel(recorder, key, reply).await,
             Message::End { key, how, reply } => return self.end(recorder, key, how, reply).await,
             Message::Inspect { reply } => {
@@ -115,89 +120,37 @@ impl Front {
         Taken::Done
     }
 
-    async fn invoke(&mut self, recorder: &Arc<Recorder>, call: Box<Call>, reply: Reply<Outcome>) {
+    async fn invoke(&mut self, recorder: &Arc<Recorder>, call: Box<Call>, waiter: Waiter) {
         if call.keyed {
             match self.find(recorder, &call.key, Some(call.fingerprint)).await {
                 Ok(Found::Unknown) => {}
                 Ok(Found::Waiting) => {
                     self.nudged = true;
-                    return self.desk.join(&call.key, reply);
+                    return self.desk.join(&call.key, waiter);
                 }
                 Ok(Found::Ended(status)) => {
-                    return answer(vec![reply], &outcome(&call.key, status));
+                    return waiter.tell(outcome(&call.key, status));
                 }
-                Err(error) => return answer(vec![reply], &Err(error)),
+                Err(error) => return waiter.tell(Err(error)),
             }
         }
         if call.reads && self.is_held_up(recorder) {
-            return self.read_beside(recorder, call, reply);
+            return self.read_beside(recorder, call, waiter);
         }
         match self.refusal(recorder) {
-            Some(error) => answer(vec![reply], &Err(error)),
+            Some(error) => waiter.tell(Err(error)),
             None => {
                 self.nudged = true;
-                self.desk.direct(call, reply);
+                self.desk.direct(call, waiter);
             }
         }
-    }
-
-    async fn accept(
-        &mut self,
-        recorder: &Arc<Recorder>,
-        call: Box<Call>,
-        due: Option<Timestamp>,
-        reply: Reply<Result<(), InvokeError>>,
-    ) {
-        let found = match call.keyed {
-            true => self.find(recorder, &call.key, Some(call.fingerprint)).await,
-            false => Ok(Found::Unknown),
-        };
-        let direct = match found {
-            Ok(Found::Unknown) => match self.refusal(recorder) {
-                None => None,
-                Some(error) => return drop(reply.send(Err(error))),
-            },
-            Ok(Found::Ended(_)) => return drop(reply.send(Ok(()))),
-            // Accepted means durable: what waits in memory only goes to the log, what is in the log to the disk.
-            Ok(Found::Waiting) => match self.desk.take_direct(&call.key) {
-                Some(caller) => Some(caller),
-                None => return self.confirm(recorder, reply),
-            },
-            Err(error) => return drop(reply.send(Err(error))),
-        };
-        let request = match self.payload(call.request.clone()).await {
-            Ok(request) => request,
-            Err(error) => return drop(reply.send(Err(error))),
-        };
-        let Call { key, function, fingerprint, trace, .. } = *call;
-        let new = NewInvocation { key: key.clone(), function, request, fingerprint, trace };
-        let index = recorder.with(|journal, now| journal.accept(new, due, now));
-        let record = InvocationRecord::begun(fingerprint, index);
-        self.nudged = true;
-        recorder.flush_with(
-            vec![record.put(&self.key, &key)],
-            Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
-        );
-        self.desk.accepted(index, due);
-        if let Some(caller) = direct {
-            self.desk.join(&key, caller);
-        }
-    }
-
-    /// Answers once everything recorded so far is on disk.
-    fn confirm(&mut self, recorder: &Arc<Recorder>, reply: Reply<Result<(), InvokeError>>) {
-        self.nudged = true;
-        recorder.flush_with(
-            Vec::new(),
-            Box::new(move |result| drop(reply.send(result.map_err(InvokeError::from)))),
-        );
     }
 
     async fn query(
         &mut self,
         recorder: &Arc<Recorder>,
         key: &str,
-        join: Option<Reply<Outcome>>,
+        join: Option<Waiter>,
         reply: Reply<Result<InvocationStatus, InvokeError>>,
     ) {
         let status = match self.find(recorder, key, None).await {
@@ -214,43 +167,6 @@ impl Front {
             Err(error) => Err(error),
         };
         let _ = reply.send(status);
-    }
-
-    async fn cancel(
-        &mut self,
-        recorder: &Arc<Recorder>,
-        key: String,
-        reply: Reply<Result<(), InvokeError>>,
-    ) {
-        let accepted = recorder.with(|journal, _| accepted_under(journal.status(), &key));
-        let Some((accepted, fingerprint)) = accepted else {
-            let state = match self.find(recorder, &key, None).await {
-                Ok(Found::Waiting) => "started or waits with its caller",
-                Ok(Found::Ended(_)) => "ended",
-                Ok(Found::Unknown) => {
-                    let worker = self.label.to_string();
-                    return drop(reply.send(Err(InvokeError::NotFound { worker, key })));
-                }
-                Err(error) => return drop(reply.send(Err(error))),
-            };
-            return drop(reply.send(Err(InvokeError::NotCancellable { key, state })));
-        };
-        let reason = "cancelled by a caller";
-        let index = recorder.with(|journal, now| journal.cancel(&key, reason, now));
-        self.desk.withdraw(accepted);
-        let joined = self.desk.take_joined(&key);
-        let record =
-            InvocationRecord { fingerprint, begun: accepted, ended: Some(index), cancelled: false };
-        recorder.flush_with(
-            vec![record.put(&self.key, &key)],
-            Box::new(move |result| {
-                let told = result
-                    .clone()
-                    .map_or_else(InvokeError::from, |()| InvokeError::Cancelled { key });
-                answer(joined, &Err(told));
-                let _ = reply.send(result.map_err(InvokeError::from));
-            }),
-        );
     }
 
     /// What is known of `key`: in memory first, then in what is on its way to the disk, then in the
@@ -391,7 +307,7 @@ impl Front {
     }
 
     /// Why the worker takes no new call, if it takes none.
-    fn refusal(&self, recorder: &Arc<Recorder>) -> Option<InvokeError> {
+    pub(super) fn refusal(&self, recorder: &Arc<Recorder>) -> Option<InvokeError> {
         let limit = self.shared.config.max_queue;
         let worker = || self.label.to_string();
         if self.desk.waiting() >= limit {
@@ -465,11 +381,6 @@ impl Front {
             recorder.flush_with(vec![change], Box::new(drop));
         }
     }
-}
-
-pub(super) fn accepted_under(status: &Status, key: &str) -> Option<(Index, u64)> {
-    let mut accepted = status.accepted.iter();
-    accepted.find(|(_, call)| call.key == key).map(|(index, call)| (*index, call.fingerprint))
 }
 
 /// The error of a worker whose replay met a divergence.

@@ -90,6 +90,30 @@ pub struct WorkerSettings {
 pub(crate) type Outcome = Result<InvocationResult, InvokeError>;
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
+/// Somebody who waits for the outcome of an invocation.
+pub(crate) struct Waiter {
+    reply: Reply<Outcome>,
+    /// It is a worker of the same store.
+    pub(crate) is_within: bool,
+}
+
+impl Waiter {
+    /// Who asks for the outcome of `call`.
+    pub(crate) fn of(call: &Call, reply: Reply<Outcome>) -> Self {
+        Self { reply, is_within: call.by_worker }
+    }
+
+    /// Who has to hear what is durable only.
+    pub(crate) fn outside(reply: Reply<Outcome>) -> Self {
+        Self { reply, is_within: false }
+    }
+
+    /// One who has gone away wants no answer.
+    pub(crate) fn tell(self, outcome: Outcome) {
+        let _ = self.reply.send(outcome);
+    }
+}
+
 /// An invocation on its way to a worker.
 pub(crate) struct Call {
     pub(crate) key: String,
@@ -107,6 +131,9 @@ pub(crate) struct Call {
     pub(crate) trace: Option<TraceContext>,
     /// The function was declared as read-only, so it need not wait for its turn.
     pub(crate) reads: bool,
+    /// Another worker calls, and has recorded that: where the store keeps the order of what both of them hand over, it
+    /// can be told what is not durable yet.
+    pub(crate) by_worker: bool,
 }
 
 /// A message to a worker's task.
@@ -244,11 +271,8 @@ pub(crate) enum Control {
 }
 
 /// Shared outcomes go to every caller that sent the same key.
-pub(crate) fn answer(callers: Vec<Reply<Outcome>>, outcome: &Outcome) {
-    for caller in callers {
-        // A caller that has gone away wants no answer.
-        let _ = caller.send(outcome.clone());
-    }
+pub(crate) fn answer(callers: Vec<Waiter>, outcome: &Outcome) {
+    callers.into_iter().for_each(|caller| caller.tell(outcome.clone()));
 }
 
 /// The name of a worker in messages, shared by the errors that quote it.

@@ -1,5 +1,6 @@
 //! A worker's life: one task that owns its store, fed by a mailbox.
 
+mod acceptance;
 mod ask;
 mod beside;
 mod controls;

@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use everlog_oplog::{Conduct, Index, Rehearsal, Status, WorkerState as Life};
+use everlog_store::StoreError;
 use tokio::sync::Semaphore;
 
 use super::beside::{Beside, Replay};
 use super::execute::{End, explain};
 use super::front::Front;
-use super::message::{Call, InvocationResult, Outcome, Reply, answer};
+use super::message::{Call, InvocationResult, Outcome, Waiter};
 use super::{WorkerId, load};
 use crate::component::ComponentVersion;
 use crate::durable::Recorder;
@@ -60,6 +61,13 @@ impl Moment {
     fn of(status: &Status) -> Self {
         let before = status.current().map_or(status.last_index.next(), |current| current.started);
         Self { created_at: status.created_at, version: status.component_version, before }
+    }
+}
+
+impl Moment {
+    /// The last entry of what is read.
+    fn last(&self) -> Index {
+        Index(self.before.get() - 1)
     }
 }
 
@@ -110,8 +118,8 @@ impl Front {
         if self.desk.waiting() == 0 || !self.is_held_up(recorder) {
             return;
         }
-        for (call, reply) in self.desk.take_readers() {
-            self.read_beside(recorder, call, reply);
+        for (call, waiter) in self.desk.take_readers() {
+            self.read_beside(recorder, call, waiter);
         }
     }
 
@@ -120,17 +128,17 @@ impl Front {
         recorder.with(|journal, now| is_held_up(journal.status(), begun_at, now))
     }
 
-    pub(super) fn read_beside(
-        &self,
-        recorder: &Arc<Recorder>,
-        call: Box<Call>,
-        reply: Reply<Outcome>,
-    ) {
+    pub(super) fn read_beside(&self, recorder: &Arc<Recorder>, call: Box<Call>, waiter: Waiter) {
         let moment = recorder.with(|journal, _| Moment::of(journal.status()));
         let (shared, worker) = (Arc::clone(&self.shared), self.worker.clone());
+        let recorder = Arc::clone(recorder);
         tokio::spawn(async move {
-            let outcome = shared.read(&worker, *call, moment).await;
-            answer(vec![reply], &outcome);
+            // Its caller may know of more than is durable, and it is read from what is stored.
+            let outcome = match recorder.wait_durable(moment.last()).await {
+                Ok(()) => shared.read(&worker, *call, moment).await,
+                Err(_) => Err(recorder.failure().unwrap_or(StoreError::Closed).into()),
+            };
+            waiter.tell(outcome);
         });
     }
 }
@@ -162,7 +170,7 @@ impl Shared {
         let ty = reader.version.exports().result_of(&target).cloned();
         reader.used = clock::now();
         self.readers.keep(worker.clone(), reader);
-        let index = Index(moment.before.get() - 1);
+        let index = moment.last();
         Ok(InvocationResult { key, index, value, ty, cancelled: false })
     }
 

@@ -10,7 +10,7 @@ use super::desk::Waiting;
 use super::execute::{self, End};
 use super::guest::Prepared;
 use super::load;
-use super::message::{Call, Outcome, Reply, answer};
+use super::message::{Call, Waiter, answer};
 use super::task::{Flow, Task};
 use super::update::Saved;
 use super::withdrawals::withdrawal;
@@ -36,7 +36,7 @@ struct Turn {
     /// Its entry, where the log holds it.
     accepted: Option<Index>,
     keyed: bool,
-    caller: Option<Reply<Outcome>>,
+    caller: Option<Waiter>,
 }
 
 impl Task {
@@ -144,12 +144,7 @@ impl Task {
         }
     }
 
-    async fn start_direct(
-        &mut self,
-        recorder: &Arc<Recorder>,
-        call: Call,
-        reply: Reply<Outcome>,
-    ) -> Flow {
+    async fn start_direct(&mut self, recorder: &Arc<Recorder>, call: Call, reply: Waiter) -> Flow {
         let Call {
             key, keyed, function, version, target, args, request, fingerprint, trace, ..
         } = call;

@@ -12,7 +12,7 @@ use super::desk::{Desk, Waiting};
 use super::execute::Stop;
 use super::front::{Front, Taken};
 use super::guest::Guest;
-use super::message::{Control, Departing, Ending, Message, Reply, WorkerSettings, answer};
+use super::message::{Control, Departing, Ending, Message, Reply, WorkerSettings};
 use super::registry::Handle;
 use super::{WorkerId, load, update};
 use crate::calls::fresh;
@@ -432,7 +432,7 @@ async fn refuse_all(mailbox: &mut mpsc::Receiver<Message>, error: &WorkerError) 
 pub(super) fn refuse(message: Message, error: &WorkerError) {
     let error = error.clone();
     match message {
-        Message::Invoke { reply, .. } => answer(vec![reply], &Err(error.into())),
+        Message::Invoke { reply, .. } => drop(reply.send(Err(error.into()))),
         Message::Accept { reply, .. } | Message::Cancel { reply, .. } => {
             let _ = reply.send(Err(error.into()));
         }

@@ -228,6 +228,10 @@ impl Store for EmbeddedStore {
         shards.map_ok(|digests| stream::iter(digests.into_iter().map(Ok))).try_flatten().boxed()
     }
 
+    fn is_sequential(&self) -> bool {
+        true
+    }
+
     fn health(&self) -> Health {
         match (self.committer.health(), self.tables.check()) {
             (Health::Ok, Err(reason)) => Health::Poisoned { reason },

@@ -380,6 +380,11 @@ impl Store for RedisStore {
         self.names("blob").try_filter_map(digest).boxed()
     }
 
+    fn is_sequential(&self) -> bool {
+        // Another node may take over some of the workers, and then a part of what was handed over is refused.
+        !self.is_shared
+    }
+
     fn health(&self) -> Health {
         self.state.health()
     }

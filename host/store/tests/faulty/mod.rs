@@ -148,6 +148,10 @@ impl Store for Faulty {
         }
     }
 
+    fn is_sequential(&self) -> bool {
+        self.store.is_sequential()
+    }
+
     fn health(&self) -> Health {
         self.store.health()
     }

@@ -1,9 +1,24 @@
 //! Entries that tell where they belong, for tests that compare a store with what was written.
 
-use everlog_store::{Append, Batch, Change, Space, WorkerKey};
+use everlog_store::{Append, Batch, Change, KeyRange, Order, Space, Store, StoreError, WorkerKey};
 
 /// The name space of the records that go with the entries.
 pub(crate) const HEADS: Space = Space::new(1);
+
+/// The name space of the records that say in which order batches were handed over.
+const PLACES: Space = Space::new(2);
+
+/// Says that its batch is at this place.
+pub(crate) fn at_place(place: u64) -> Change {
+    Change::Put { space: PLACES, key: place.to_be_bytes().to_vec(), value: Vec::new() }
+}
+
+/// The places of all batches that are stored, in order.
+pub(crate) async fn places(store: &impl Store) -> Result<Vec<u64>, StoreError> {
+    let found = store.scan(PLACES, KeyRange::all(), Order::Forward, usize::MAX).await?;
+    let place = |key: &Vec<u8>| key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    Ok(found.iter().map(|(key, _)| place(key)).collect())
+}
 
 pub(crate) fn worker(number: u64) -> WorkerKey {
     WorkerKey::new(format!("worker-{number:03}").into_bytes()).expect("a short name")

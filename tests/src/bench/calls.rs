@@ -50,7 +50,9 @@ pub async fn measure(report: &mut Report) {
     })
     .await;
     report.row("counter, 64 clients, 64 workers", &describe(&direct));
-    let chains = chains(&server, &relay, "main", Goal::Time(TIME)).await;
+    let alone = chains(&server, &relay, 1, "alone", Goal::Time(TIME)).await;
+    report.row("chain of five, 1 client", &describe(&alone));
+    let chains = chains(&server, &relay, CLIENTS, "main", Goal::Time(TIME)).await;
     report.row("chain of five, 64 clients, 64 chains", &describe(&chains));
     // The aim was set for a machine that gives 30,000 static answers a second: 2,000 chains.
     let share = chains.rate() / fixed.rate();
@@ -70,18 +72,25 @@ async fn warm(server: &Server) {
     .await;
 }
 
-async fn chains(server: &Server, relay: &Component, phase: &str, goal: Goal) -> Measurement {
+async fn chains(
+    server: &Server,
+    relay: &Component,
+    clients: usize,
+    phase: &str,
+    goal: Goal,
+) -> Measurement {
     let one = |number: u64, phase: &str, request: &mut Vec<u8>| {
-        let chain = number % CLIENTS as u64;
+        let chain = number % clients as u64;
         let links = (1..CHAIN).map(|link| format!("urn:worker:{}/c{chain}-{link}", relay.id));
         let path = format!("/v1/workers/relay/c{chain}-0/invoke/chain");
         let body = json!([links.collect::<Vec<_>>(), 1]).to_string();
         write_call(request, &path, &format!("{phase}-{number}"), &body);
     };
     let port = server.port();
-    let first = Goal::Requests(2 * CLIENTS as u64);
-    run(port, CLIENTS, first, |number, request| one(number, "warm", request)).await;
-    run(port, CLIENTS, goal, |number, request| one(number, phase, request)).await
+    let first = Goal::Requests(2 * clients as u64);
+    let warm = format!("{phase}-warm");
+    run(port, clients, first, |number, request| one(number, &warm, request)).await;
+    run(port, clients, goal, |number, request| one(number, phase, request)).await
 }
 
 async fn fan_out(report: &mut Report, relay: &Component) {

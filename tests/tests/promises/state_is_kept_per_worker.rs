@@ -53,6 +53,13 @@ async fn listed(worker: &Worker, prefix: &str, limit: usize) -> (Vec<(String, Va
 }
 
 #[tokio::test]
+async fn a_guest_sees_at_once_what_it_did() {
+    let server = Server::start().await;
+    let mary = server.deploy(&fixtures::STATE_KEEPER).await.worker("mary");
+    assert_eq!(ok(&mary, "churn", json!([50])).await, 0, "surprises");
+}
+
+#[tokio::test]
 async fn each_change_happens_once_through_kills() {
     let mut random = seed::generator();
     let mut server = Server::start().await;

@@ -4,13 +4,13 @@
 //! exactly once, also where remote writes must not be repeated, and nothing has to be durable before it.
 
 use bincode::{Decode, Encode};
-use everlog_oplog::{Category, Durability, Journal, Ticket};
+use everlog_oplog::{Category, Durability, Index, Journal, Ticket};
 use everlog_store::Batch;
 use futures::channel::oneshot;
 
 use super::call::payload;
 use super::{Entered, Flushed};
-use crate::keyvalue::{DataError, Write};
+use crate::keyvalue::{DataError, OwnValue, Write};
 use crate::wasi::WorkerState;
 
 /// What the guest is told, as the log keeps it: an outcome, or why there is none.
@@ -31,6 +31,52 @@ impl WorkerState {
                 self.leave(ticket, &told).await?;
                 Ok(told)
             }
+        }
+    }
+
+    /// A call that looks at the worker's own data. Nobody learns of it by that, so nothing has to be durable before it;
+    /// `live` has to see what the worker itself has done.
+    pub(crate) async fn read_own<T: Encode + Decode<()> + Send + Sync>(
+        &mut self,
+        function: &'static str,
+        request: &(impl Encode + Sync),
+        live: impl Future<Output = Result<T, DataError>> + Send,
+    ) -> wasmtime::Result<Reply<T>> {
+        match self.recorder.ask(Category::ReadRemote, function, request)? {
+            Entered::Replayed(told) => Ok(told),
+            Entered::Live(ticket) => {
+                let told = tell(live.await)?;
+                self.leave(ticket, &told).await?;
+                Ok(told)
+            }
+        }
+    }
+
+    /// A call that changes one value of the worker's own data, which the worker sees from then on.
+    pub(crate) async fn write_own(
+        &mut self,
+        function: &'static str,
+        request: &(impl Encode + Sync),
+        live: impl Future<Output = Result<(OwnValue, Write), DataError>> + Send,
+    ) -> wasmtime::Result<Reply<()>> {
+        let category = Category::WriteRemote;
+        match self.recorder.ask_by(Journal::enter_once, category, function, request, None)? {
+            Entered::Replayed(told) => Ok(told),
+            Entered::Live(ticket) => match tell(live.await)? {
+                Ok((changed, write)) => {
+                    let told = Ok(());
+                    self.unstored.forget(self.recorder.durable());
+                    if let Some(at) = self.leave_with(ticket, &told, write).await? {
+                        self.unstored.note(at, changed);
+                    }
+                    Ok(told)
+                }
+                Err(refused) => {
+                    let told = Err(refused);
+                    self.leave(ticket, &told).await?;
+                    Ok(told)
+                }
+            },
         }
     }
 
@@ -61,12 +107,13 @@ impl WorkerState {
         }
     }
 
+    /// Records the outcome together with the changes. Returns the entry unless they are stored already.
     async fn leave_with<T: Encode>(
         &mut self,
         ticket: Ticket,
         told: &Reply<T>,
         write: Write,
-    ) -> wasmtime::Result<()> {
+    ) -> wasmtime::Result<Option<Index>> {
         let outcome = payload(told)?;
         let Write { expectations, changes, held } = write;
         let batch = Batch { expectations, changes, ..Batch::default() };
@@ -77,18 +124,24 @@ impl WorkerState {
             // Mostly nobody waits: whatever leaves the worker next waits for its log.
             drop(stored.send(result));
         });
-        let leave = |journal: &mut Journal, now| journal.leave(ticket, outcome, now);
-        let durability = self.recorder.record_with(leave, batch, done);
+        let leave = |journal: &mut Journal, now| {
+            let durability = journal.leave(ticket, outcome, now);
+            (durability, journal.last_index())
+        };
+        let (durability, at) = self.recorder.record_with(leave, batch, done);
         self.recorder.drive(!recorded || durability == Durability::Await);
         if !recorded {
             // Without an entry no gate waits for it, so a later read could miss it.
             if let Ok(result) = storing.await {
                 result.map_err(super::Interruption::from)?;
             }
-        } else if durability == Durability::Await {
-            self.recorder.gate().await?;
+            return Ok(None);
         }
-        Ok(())
+        if durability == Durability::Await {
+            self.recorder.gate().await?;
+            return Ok(None);
+        }
+        Ok(Some(at))
     }
 }
 

@@ -9,8 +9,8 @@ use everlog_store::{Batch, Change, Digest, Expectation, Order, StoreError, Worke
 use super::limits::{MAX_BATCH_BYTES, MAX_KEYS};
 use super::names::{check_key, key_of, record_key, record_range};
 use super::{
-    Bucket, Claim, DataError, Held, KEY, KeyValues, NewValue, Page, Record, Refusal, Write,
-    check_value, claim, decode,
+    Bucket, Claim, DataError, Held, KEY, KeyValues, NewValue, OwnValue, Page, Record, Refusal,
+    Write, check_value, claim, decode,
 };
 use crate::spaces::{KEY_VALUES, WORKERS};
 
@@ -91,6 +91,33 @@ impl KeyValues {
     ) -> Result<Page, DataError> {
         let (found, next) = self.records(bucket, prefix, after, limit).await?;
         Ok(Page { keys: found.into_iter().map(|(key, _)| key).collect(), next })
+    }
+
+    /// Puts `value` under `key` of a worker's own bucket, or removes what is there, as its guest does.
+    ///
+    /// It needs no lock: it depends on nothing that is there, and whoever decides on what is there expects it in the
+    /// batch.
+    pub(crate) async fn put_own(
+        &self,
+        bucket: &Bucket,
+        key: String,
+        value: Option<Vec<u8>>,
+    ) -> Result<(OwnValue, Write), DataError> {
+        check_key(KEY, &key)?;
+        let value = value.map(NewValue::lasting);
+        check_value(value.as_ref())?;
+        let record_key = record_key(bucket.name(), &key);
+        let (value, change) = match value {
+            Some(value) => {
+                let record = self.record(value).await?;
+                let change = record.put(KEY_VALUES, record_key);
+                (Some(record.value), change)
+            }
+            None => (None, delete(record_key)),
+        };
+        let write =
+            Write { expectations: Vec::new(), changes: vec![change], held: Held::default() };
+        Ok((OwnValue { key, value }, write))
     }
 
     /// Removes all keys of `bucket` in one step, unless they are too many for that.

@@ -25,7 +25,8 @@ pub(crate) enum Claim {
     Change,
 }
 
-/// Locks that are held; dropping it lets go of them.
+/// Locks that are held; dropping it lets go of them. By default there are none.
+#[derive(Default)]
 pub(crate) struct Held {
     _keeping: Vec<OwnedRwLockReadGuard<()>>,
     _changing: Vec<OwnedRwLockWriteGuard<()>>,

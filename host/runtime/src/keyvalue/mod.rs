@@ -13,6 +13,7 @@ mod numbers;
 mod record;
 mod stores;
 mod swap;
+mod unstored;
 mod value;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub(crate) use names::{Bucket, check_key, check_name, key_of, record_key, record
 pub(crate) use record::Record;
 pub(crate) use stores::KeyPrefixes;
 pub(crate) use swap::Seen;
+pub(crate) use unstored::{OwnValue, Unstored};
 pub(crate) use value::StoredValue;
 
 use self::limits::{MAX_BATCH_BYTES, MAX_BATCH_KEYS, MAX_KEYS, MAX_OBJECT_BYTES, MAX_VALUE_BYTES};

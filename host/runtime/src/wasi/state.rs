@@ -22,7 +22,7 @@ use crate::durable::{Cancellation, Recorder};
 use crate::error::WorkerError;
 use crate::everlog_api::OpenAction;
 use crate::files::{FileClock, FilesRoot, Quota, WorkerFiles};
-use crate::keyvalue::KeyValues;
+use crate::keyvalue::{KeyValues, Unstored};
 use crate::network::{HttpClient, Policy};
 use crate::shared::Shared;
 use crate::spans::Tracing;
@@ -101,6 +101,8 @@ pub(crate) struct WorkerState {
     pub(crate) tracing: Tracing,
     /// Calls of other workers that are on their way.
     pub(crate) calls_in_flight: CallsInFlight,
+    /// Its own state, as far as that is not stored yet.
+    pub(crate) unstored: Unstored,
 }
 
 /// All per-worker host state that replay rebuilds, in one serialisable place, so that a snapshot can hold it.
@@ -168,6 +170,7 @@ impl WorkerState {
             action: None,
             http,
             calls_in_flight,
+            unstored: Unstored::default(),
             tracing,
         }
     }

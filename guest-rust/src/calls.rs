@@ -80,7 +80,7 @@ pub enum Error {
     NotFound(String),
     /// The arguments are not what the function takes, or something is too large.
     Mismatch(String),
-    /// It must not be made: a worker would wait for itself.
+    /// It must not be made: a worker would wait for itself, or workers for each other.
     Denied(String),
     /// The other worker failed in the call, or can't go on.
     Failed(String),

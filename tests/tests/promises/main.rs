@@ -11,6 +11,7 @@ mod callers_wait_outside_of_memory;
 mod calls_happen_once;
 mod cancelled_calls_may_compensate;
 mod cancelling_goes_down_the_tree;
+mod circles_are_told;
 mod clients_fit_or_are_refused;
 mod clock_and_random_are_replayed;
 mod command_line;

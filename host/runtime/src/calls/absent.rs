@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::Parcel;
+use super::{CallFailure, Meanwhile, Parcel};
 use crate::clock;
 use crate::shared::Shared;
 use crate::worker::{Message, SendError, WorkerId};
@@ -21,7 +21,11 @@ const TELL_AGAIN: Duration = Duration::from_millis(100);
 
 /// Which callers wait outside of memory.
 #[derive(Debug, Default)]
-pub(crate) struct AbsentCallers(Mutex<HashMap<WorkerId, Absent>>);
+pub(crate) struct AbsentCallers {
+    waiting: Mutex<HashMap<WorkerId, Absent>>,
+    /// Calls that must not be waited for, by callers that will hear so when they ask again.
+    refused: Mutex<HashMap<WorkerId, (String, CallFailure)>>,
+}
 
 /// What a caller waits for.
 #[derive(Debug)]
@@ -44,6 +48,20 @@ impl AbsentCallers {
         }
     }
 
+    /// What a caller is told of a call that it asks for again, if that was refused while it was away.
+    pub(super) fn take_refusal(&self, worker: &WorkerId, key: &str) -> Option<CallFailure> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.get(worker).is_none_or(|(of, _)| of != key) {
+            return None;
+        }
+        refused.remove(worker).map(|(_, failure)| failure)
+    }
+
+    fn refuse(&self, worker: WorkerId, key: String, failure: CallFailure) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert(worker, (key, failure));
+    }
+
     /// The answer of a call is there.
     fn answered(&self, worker: &WorkerId, key: &str) {
         let mut absent = self.lock();
@@ -53,7 +71,7 @@ impl AbsentCallers {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, Absent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,7 +85,10 @@ impl Shared {
         let mut absent = self.absent_callers.lock();
         let carrying = tokio::spawn(async move {
             // The outcome is asked for again by the caller itself, which then records it.
-            drop(shared.carry(&caller, &parcel).await);
+            let outcome = shared.carry(&caller, &parcel, Meanwhile::StandsStill).await;
+            if let Err(failure @ CallFailure::Denied(_)) = outcome {
+                shared.absent_callers.refuse(caller.clone(), parcel.key.clone(), failure);
+            }
             shared.absent_callers.answered(&caller, &parcel.key);
             while let Err(SendError::Full) =
                 shared.registry.send(&shared, &caller, Message::Answered).await

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::convert::Fitting;
 use super::failure::{CallFailure, Obstacle, sorted};
-use super::under_way::CallUnderWay;
+use super::under_way::{CallUnderWay, OnItsWay};
 use super::{Address, CallAnswer, CallOutcome, Parcel};
 use crate::clock;
 use crate::cluster::{Reply, Request};
@@ -27,19 +27,53 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a caller that is cancelled waits at most until its call is.
 const LONGEST_CANCEL: Duration = Duration::from_secs(10);
 
+/// What a caller does while its call is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    /// Nothing: it waits for the outcome.
+    StandsStill,
+    /// It goes on.
+    GoesOn,
+}
+
 impl Shared {
     /// Makes a call, as often as it takes; the key makes it one.
-    pub(crate) async fn carry(self: &Arc<Self>, caller: &WorkerId, parcel: &Parcel) -> CallOutcome {
-        // A message is on its way for a moment only, and nobody waits for what comes of it.
-        let waits = parcel.request.start.is_none();
-        let _on_its_way = waits.then(|| self.calls_under_way.begin(caller, parcel));
+    pub(crate) async fn carry(
+        self: &Arc<Self>,
+        caller: &WorkerId,
+        parcel: &Parcel,
+        meanwhile: Meanwhile,
+    ) -> CallOutcome {
+        if parcel.request.start.is_some() {
+            // A message is on its way for a moment only, and nobody waits for what comes of it.
+            return self.convey(caller, parcel, None).await;
+        }
+        let on_its_way = self.calls_under_way.begin(caller, parcel);
+        if meanwhile == Meanwhile::GoesOn {
+            return self.convey(caller, parcel, None).await;
+        }
+        match self.absent_callers.take_refusal(caller, &parcel.key) {
+            Some(refused) => Err(refused),
+            None => {
+                let conveyed = self.convey(caller, parcel, Some(&on_its_way));
+                self.unless_in_circle(caller, &parcel.key, conveyed).await
+            }
+        }
+    }
+
+    async fn convey(
+        self: &Arc<Self>,
+        caller: &WorkerId,
+        parcel: &Parcel,
+        on_its_way: Option<&OnItsWay<'_>>,
+    ) -> CallOutcome {
         let mut pauses = Pauses::default();
         loop {
             let attempt = match self.worker_called(parcel).await {
                 Ok(worker) if worker == *caller && parcel.request.start.is_none() => {
                     return Err(waits_for_itself(caller));
                 }
-                Ok(worker) => self.attempt(&worker, parcel).await,
+                Ok(worker) => self.attempt(&worker, parcel, on_its_way).await,
                 Err(error) => sorted(error.into()).map(Err),
             };
             match attempt {
@@ -106,8 +140,9 @@ impl Shared {
         self: &Arc<Self>,
         worker: &WorkerId,
         parcel: &Parcel,
+        on_its_way: Option<&OnItsWay<'_>>,
     ) -> Result<CallOutcome, Obstacle> {
-        let here = self.call_here(worker, parcel).await;
+        let here = self.call_here(worker, parcel, on_its_way).await;
         let request = || Request::Call { worker: worker.into(), parcel: parcel.clone() };
         self.or_at_its_owner(worker, here, request, |reply| match reply {
             Reply::Called(outcome) => Some(outcome),
@@ -170,11 +205,12 @@ impl Shared {
         }
     }
 
-    /// Makes a call of a worker of this node.
+    /// Makes a call of a worker of this node; of a caller that stands still meanwhile, `on_its_way` is told so.
     pub(crate) async fn call_here(
         self: &Arc<Self>,
         worker: &WorkerId,
         parcel: &Parcel,
+        on_its_way: Option<&OnItsWay<'_>>,
     ) -> Result<CallOutcome, Obstacle> {
         let versions = match self.versions_for(worker).await {
             Ok(versions) => versions,
@@ -185,7 +221,7 @@ impl Shared {
             Err(failure) => return Ok(Err(failure)),
         };
         let sent = match parcel.request.start {
-            None => self.await_result(worker, parcel, fitting).await,
+            None => self.await_result(worker, parcel, fitting, on_its_way).await,
             Some(_) => self.have_accepted(worker, parcel, fitting).await,
         };
         match sent {
@@ -203,8 +239,13 @@ impl Shared {
         worker: &WorkerId,
         parcel: &Parcel,
         fitting: Fitting,
+        on_its_way: Option<&OnItsWay<'_>>,
     ) -> Result<CallOutcome, InvokeError> {
         let call = parcel.call(fitting)?;
+        if let Some(on_its_way) = on_its_way {
+            // What only reads need not wait for its turn.
+            on_its_way.stands_still_for((!call.reads).then_some(worker));
+        }
         let (ephemeral, settings) = (parcel.is_for_fresh(), Some(parcel.settings()));
         let message = |reply| Message::Invoke { call, ephemeral, settings, reply };
         let result = self.ask(worker, message).await?;

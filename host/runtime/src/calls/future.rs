@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
 use super::failure::{CallFailure, caller_cancelled};
-use super::{Address, CallOutcome, CallUnderWay, Parcel};
+use super::{Address, CallOutcome, CallUnderWay, Meanwhile, Parcel};
 use crate::durable::{Cancellation, Entered, Interruption, Recorder, Told};
 use crate::shared::Shared;
 use crate::spans::OpenSpan;
@@ -310,7 +310,7 @@ impl PendingCall {
                 return pending().await;
             };
             let span = call.span.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let outcome = shared.carry(&call.caller, &call.parcel).await;
+            let outcome = shared.carry(&call.caller, &call.parcel, Meanwhile::GoesOn).await;
             if let Some(span) = span {
                 span.end(outcome.as_ref().err().map(ToString::to_string));
             }

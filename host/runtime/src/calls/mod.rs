@@ -10,6 +10,7 @@
 
 mod absent;
 mod carry;
+mod circle;
 pub(crate) mod clients;
 mod convert;
 mod failure;
@@ -25,6 +26,7 @@ use everlog_oplog::{Index, Timestamp, TraceContext, fingerprint};
 use uuid::Uuid;
 
 pub(crate) use self::absent::AbsentCallers;
+pub(crate) use self::carry::Meanwhile;
 #[expect(unreachable_pub, reason = "the generated bindings pass it on")]
 pub use self::clients::SentCall;
 pub(crate) use self::failure::CallFailure;
@@ -191,7 +193,7 @@ impl WorkerState {
                 cancellation.tell();
                 return Ok(Err(caller_cancelled()));
             }
-            outcome = shared.carry(&caller, parcel) => return Ok(outcome),
+            outcome = shared.carry(&caller, parcel, Meanwhile::StandsStill) => return Ok(outcome),
             () = shared.registry.room_is_wanted() => {}
             () = clock::pause(suspend_after) => {}
         }

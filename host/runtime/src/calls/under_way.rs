@@ -45,10 +45,12 @@ struct Carried {
     call: CallUnderWay,
     /// One that carries it may still be about to stop when the next has begun.
     carriers: u32,
+    /// The worker that executes it in its turn, while the caller stands still.
+    stands_still_for: Option<WorkerId>,
 }
 
 /// Takes a call off when it is dropped.
-pub(super) struct OnItsWay<'a> {
+pub(crate) struct OnItsWay<'a> {
     calls: &'a CallsUnderWay,
     caller: &'a WorkerId,
     key: &'a str,
@@ -60,7 +62,8 @@ impl CallsUnderWay {
         let (call, key) = (CallUnderWay::of(parcel), &parcel.key);
         let mut calls = self.lock();
         let calls = calls.entry(caller.clone()).or_default();
-        calls.entry(key.clone()).or_insert(Carried { call, carriers: 0 }).carriers += 1;
+        let carried = Carried { call, carriers: 0, stands_still_for: None };
+        calls.entry(key.clone()).or_insert(carried).carriers += 1;
         OnItsWay { calls: self, caller, key }
     }
 
@@ -76,8 +79,36 @@ impl CallsUnderWay {
         calls
     }
 
+    /// The calls by which workers wait for each other, from that of `caller` under `key` back to `caller`.
+    pub(super) fn circle(&self, caller: &WorkerId, key: &str) -> Option<Vec<CallUnderWay>> {
+        let all = self.lock();
+        let mut circle = Vec::new();
+        let mut carried = all.get(caller)?.get(key)?;
+        while circle.len() < all.len() {
+            let next = carried.stands_still_for.as_ref()?;
+            circle.push(carried.call.clone());
+            if next == caller {
+                return Some(circle);
+            }
+            carried = all.get(next)?.values().find(|call| call.stands_still_for.is_some())?;
+        }
+        // It leads into a circle of others.
+        None
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkerId, HashMap<String, Carried>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnItsWay<'_> {
+    /// Says for which worker the caller stands still, if it does.
+    pub(super) fn stands_still_for(&self, worker: Option<&WorkerId>) {
+        let mut all = self.calls.lock();
+        let carried = all.get_mut(self.caller).and_then(|calls| calls.get_mut(self.key));
+        if let Some(carried) = carried {
+            carried.stands_still_for = worker.cloned();
+        }
     }
 }
 

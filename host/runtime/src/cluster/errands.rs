@@ -293,10 +293,12 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &[u8]) -> Result<Vec<u
             let forked = shared.fork_here(&source.into(), &heir.into(), at).await;
             done(forked.map(|last| (true, last)))
         }
-        Request::Call { worker, parcel } => match shared.call_here(&worker.into(), &parcel).await {
-            Ok(outcome) => Reply::Called(outcome),
-            Err(_) => Reply::Again,
-        },
+        Request::Call { worker, parcel } => {
+            match shared.call_here(&worker.into(), &parcel, None).await {
+                Ok(outcome) => Reply::Called(outcome),
+                Err(_) => Reply::Again,
+            }
+        }
         Request::TakeBack { worker, key } => {
             match shared.take_back_here(&worker.into(), &key).await {
                 Ok(taken) => Reply::TakenBack(taken),

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::PAGE;
 use super::record::{FiredRecord, ScheduleRecord};
-use crate::calls::{Address, Arguments, CallRequest, Parcel, Start};
+use crate::calls::{Address, Arguments, CallRequest, Meanwhile, Parcel, Start};
 use crate::clock;
 use crate::error::WorkerError;
 use crate::shared::Shared;
@@ -208,7 +208,8 @@ impl Shared {
         };
         let parcel =
             Parcel { request, key, due: None, args: Vec::new(), env: Vec::new(), trace: None };
-        Ok(self.carry(&worker, &parcel).await.err().map(|failure| failure.to_string()))
+        let sent = self.carry(&worker, &parcel, Meanwhile::GoesOn).await;
+        Ok(sent.err().map(|failure| failure.to_string()))
     }
 }
 

@@ -5,14 +5,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use rand::Rng as _;
 use tempfile::TempDir;
 
-/// Ports are drawn from here: below the range from which Linux takes the ports of outgoing
-/// connections, so that a port stays free while its server is down.
-const PORTS: std::ops::Range<u16> = 10_000..32_000;
+#[path = "ports.rs"]
+mod ports;
 
-/// How often another port is tried if somebody else was quicker.
+pub use ports::Port;
+
+/// How often another port is tried if somebody else, who is no test, was quicker.
 const START_ATTEMPTS: u32 = 5;
 
 /// What a server has left on disk. Dropping it removes it.
@@ -28,7 +28,7 @@ const BARE_SCRIPT: &str = "redis.call('XADD', KEYS[1], '*', 'b', ARGV[1]) \
 #[derive(Debug)]
 pub struct RedisServer {
     process: Child,
-    port: u16,
+    port: Port,
     flags: Vec<String>,
     directory: TempDir,
 }
@@ -41,7 +41,7 @@ impl RedisServer {
 
     /// Starts a server that copies all of `primary`.
     pub fn start_replica(primary: &Self) -> Self {
-        let port = primary.port.to_string();
+        let port = primary.port().to_string();
         let keep = ["--appendonly", "yes", "--appendfsync", "always"];
         Self::start_with(&[&keep[..], &["--replicaof", "127.0.0.1", &port]].concat())
     }
@@ -74,8 +74,8 @@ impl RedisServer {
                 let status = Command::new("cp").arg("-a").arg(from).arg(directory.path()).status();
                 assert!(status.is_ok_and(|status| status.success()), "cannot copy the data");
             }
-            let port = rand::rng().random_range(PORTS);
-            if let Ok(process) = spawn(port, &directory, &flags) {
+            let port = Port::draw();
+            if let Ok(process) = spawn(port.number(), &directory, &flags) {
                 return Self { process, port, flags, directory };
             }
         }
@@ -84,12 +84,12 @@ impl RedisServer {
 
     /// Returns the URL of its first database.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port())
     }
 
     /// Returns the port, which stays the same across restarts.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Kills the server with SIGKILL.
@@ -104,7 +104,7 @@ impl RedisServer {
     /// # Panics
     /// If it does not.
     pub fn start_again(&mut self) {
-        self.process = spawn(self.port, &self.directory, &self.flags).expect("it starts again");
+        self.process = spawn(self.port(), &self.directory, &self.flags).expect("it starts again");
     }
 
     /// Returns the process id of the running server.
@@ -128,7 +128,7 @@ impl RedisServer {
     /// # Panics
     /// If it does not run.
     pub fn benchmark(&self, clients: usize, (entry, record): (usize, usize)) -> f64 {
-        let (port, clients) = (self.port.to_string(), clients.to_string());
+        let (port, clients) = (self.port().to_string(), clients.to_string());
         let output = Command::new("redis-benchmark")
             .args(["-p", &port, "-c", &clients, "-n", "40000", "-r", &clients, "--csv", "EVAL"])
             .args([BARE_SCRIPT, "1", "worker-__rand_int__"])
@@ -150,7 +150,7 @@ impl RedisServer {
     /// # Panics
     /// If the server does not answer.
     pub fn ask(&self, command: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it accepts");
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).expect("it accepts");
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).expect("it reads");
         let mut answer = String::new();
         stream.take(1 << 16).read_to_string(&mut answer).expect("it answers in text");

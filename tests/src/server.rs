@@ -3,22 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use rand::Rng as _;
 use tempfile::TempDir;
 
 use crate::api::{Api, Component};
 use crate::clock::SetClock;
 use crate::fixtures::Fixture;
 use crate::process::{Process, everlog};
-use crate::redis::{RedisData, RedisServer};
+use crate::redis::{Port, RedisData, RedisServer};
 use crate::state::StateStore;
 use crate::wait;
 
-/// Ports are drawn from here: below the range from which Linux takes the ports of outgoing
-/// connections, so that a port stays free while its server is down.
-const PORTS: std::ops::Range<u16> = 10_000..32_000;
-
-/// How often another port is tried if a test in another process was quicker.
+/// How often another port is tried if somebody else, who is no test, was quicker.
 const START_ATTEMPTS: u32 = 5;
 
 /// How many lines of the server's own log a failing test shows.
@@ -51,7 +46,7 @@ const STORE_VARIABLE: &str = "EVERLOG_TEST_STORE";
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    port: u16,
+    port: Port,
     flags: Vec<String>,
     /// What is added to its environment.
     environment: Vec<(&'static str, String)>,
@@ -130,9 +125,9 @@ impl Server {
             if let Some(data) = data {
                 copy(&data_directory(data.directory.path()), &data_directory(directory.path()));
             }
-            let port = free_port();
-            let process = spawn(port, directory.path(), &store, &flags, environment);
-            let (api, flags, store) = (Api::new(port), flags.clone(), store.clone());
+            let port = Port::draw();
+            let process = spawn(port.number(), directory.path(), &store, &flags, environment);
+            let (api, flags, store) = (Api::new(port.number()), flags.clone(), store.clone());
             let environment = environment.to_vec();
             let mut server =
                 Self { process, port, flags, environment, directory, api, store, redis };
@@ -157,7 +152,7 @@ impl Server {
 
     /// Returns the port, which stays the same across restarts.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Returns the process id of the running server.
@@ -186,7 +181,7 @@ impl Server {
     /// If it does not become ready.
     pub async fn start_again(&mut self) {
         let (directory, environment) = (self.directory.path(), &self.environment);
-        self.process = spawn(self.port, directory, &self.store, &self.flags, environment);
+        self.process = spawn(self.port.number(), directory, &self.store, &self.flags, environment);
         assert!(self.becomes_ready().await, "the server did not start again");
     }
 
@@ -335,14 +330,4 @@ fn log_file(directory: &Path) -> PathBuf {
 fn open_log(path: &Path) -> std::fs::File {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(path);
     log.expect("the temporary directory takes a file")
-}
-
-fn free_port() -> u16 {
-    let mut random = rand::rng();
-    loop {
-        let port = random.random_range(PORTS);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

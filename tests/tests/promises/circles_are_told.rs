@@ -45,8 +45,7 @@ async fn a_call_that_comes_back_is_refused() {
 async fn of_two_that_call_each_other_one_gets_through() {
     let server = Server::start().await;
     let relay = server.deploy(&fixtures::RELAY).await;
-    let (one, two) =
-        tokio::join!(start(&relay, &["a", "b"], 300), start(&relay, &["b", "a"], 300));
+    let (one, two) = tokio::join!(start(&relay, &["a", "b"], 300), start(&relay, &["b", "a"], 300));
     let (one, two) = (outcome(&relay, "a", &one).await, outcome(&relay, "b", &two).await);
     let (refused, through) = if one["err"].is_string() { (one, two) } else { (two, one) };
     assert_told(&refused, &["a", "b"]);

@@ -2,6 +2,7 @@
 //! failure, a time-out, a body that breaks off) is recorded and the same after a crash.
 
 use everlog_tests::outside::Outside;
+use everlog_tests::redis::Port;
 use everlog_tests::worker::Worker;
 use everlog_tests::{fixtures, server::Server};
 use serde_json::{Value, json};
@@ -66,9 +67,9 @@ async fn failures_are_told_by_their_kind() {
     let limits = ["--http-response-body", "1KiB", "--http-headers", "16KiB"];
     let mut server = Server::start_with(&limits).await;
     let worker = server.deploy(&fixtures::HTTP_CLIENT).await.worker("w");
-    let nobody = unused_address().await;
+    let nobody = Port::draw();
     let expected = [
-        (format!("http://{nobody}/"), "ConnectionRefused"),
+        (format!("http://127.0.0.1:{}/", nobody.number()), "ConnectionRefused"),
         ("http://no-such-host.invalid/".to_owned(), "DnsError"),
         (outside.url("/broken-head"), "ConnectionTerminated"),
         (outside.url("/broken-body"), "HttpResponseIncomplete"),
@@ -143,9 +144,4 @@ async fn the_oplog_shows_requests_as_people_know_them() {
     let reads = of("wasi:http/types.incoming-body.blocking-read");
     assert_eq!(reads[0]["http"], json!({ "bytes": "GET /status/404 ".len() }));
     assert_eq!(reads[1]["http"], json!({ "ended": true }));
-}
-
-async fn unused_address() -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    listener.local_addr().expect("a bound socket")
 }

@@ -3,6 +3,7 @@
 //! a UDP socket that were open before get an error of their own, and are made anew.
 
 use everlog_tests::peer::Peer;
+use everlog_tests::redis::Port;
 use everlog_tests::{fixtures, server::Server, wait};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,7 +51,8 @@ async fn datagrams_go_on_from_another_socket() {
 async fn a_listener_listens_again() {
     let mut server = Server::start_with(&["--network-sockets", "all"]).await;
     let worker = server.deploy(&fixtures::SOCKETS).await.worker("s");
-    let address = format!("127.0.0.1:{}", free_port().await);
+    let port = Port::draw();
+    let address = format!("127.0.0.1:{}", port.number());
     let key = worker.start("serve", json!([address, 2])).await;
     assert_eq!(send(&address, "first").await, "first");
     wait::until("the listener waits for the second peer", async || {
@@ -79,11 +81,6 @@ async fn what_was_written_is_durable_before_it_leaves() {
             && entry["category"] == "write-remote"
     };
     assert!(writes.iter().any(|entry| of_stream(&entry)), "{writes:#?}");
-}
-
-async fn free_port() -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Sends a text to a listener as soon as it is there, and returns the echo.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everlog_tests::api::send;
 use everlog_tests::collector::{CollectedSpan, Collector};
+use everlog_tests::redis::Port;
 use everlog_tests::server::Server;
 use everlog_tests::shop::Shop;
 use everlog_tests::{fixtures, wait};
@@ -157,9 +158,8 @@ async fn who_is_not_wanted_is_not_told_of() {
 
 #[tokio::test]
 async fn a_collector_that_is_away_holds_nobody_up() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let endpoint = format!("http://{}", closed.local_addr().expect("an address"));
-    drop(closed);
+    let closed = Port::draw();
+    let endpoint = format!("http://127.0.0.1:{}", closed.number());
     let mut server = Server::start_with(&["--otlp-endpoint", &endpoint]).await;
     let worker = server.deploy(&fixtures::COUNTER).await.worker("mary");
     for total in 1..=50 {

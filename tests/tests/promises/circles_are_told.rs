@@ -30,15 +30,21 @@ fn assert_told(result: &Value, names: &[&str]) {
     }
 }
 
+/// How many calls the worker has executed.
+async fn executed(relay: &Component, name: &str) -> usize {
+    relay.worker(name).oplog_of_type("invocation-started").await.len()
+}
+
 #[tokio::test]
 async fn a_call_that_comes_back_is_refused() {
     let server = Server::start().await;
     let relay = server.deploy(&fixtures::RELAY).await;
     let key = start(&relay, &["a", "b", "c", "a"], 0).await;
     assert_told(&outcome(&relay, "a", &key).await, &["a", "b", "c"]);
-    // Whoever was in it goes on.
+    // Whoever was in it goes on, and what was refused does not happen after all.
     let key = start(&relay, &["a", "b", "c"], 0).await;
     assert_eq!(outcome(&relay, "a", &key).await, json!({"ok": 2}));
+    assert_eq!(executed(&relay, "a").await, 2);
 }
 
 #[tokio::test]
@@ -50,6 +56,11 @@ async fn of_two_that_call_each_other_one_gets_through() {
     let (refused, through) = if one["err"].is_string() { (one, two) } else { (two, one) };
     assert_told(&refused, &["a", "b"]);
     assert_eq!(through, json!({"ok": 1}));
+    assert_eq!(
+        executed(&relay, "a").await + executed(&relay, "b").await,
+        3,
+        "without the refused one"
+    );
 }
 
 #[tokio::test]
@@ -60,6 +71,7 @@ async fn also_of_callers_outside_of_memory_and_after_a_kill() {
     relay.worker("b").reaches("suspended").await;
     server.restart_after_kill().await;
     assert_told(&outcome(&relay, "a", &key).await, &["a", "b"]);
+    assert_eq!(executed(&relay, "a").await, 1);
 }
 
 #[tokio::test]

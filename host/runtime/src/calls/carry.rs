@@ -16,7 +16,7 @@ use crate::error::{ComponentError, InvokeError, WorkerError};
 use crate::runtime::prepare;
 use crate::shared::Shared;
 use crate::worker::{
-    Call, Ending, Invocation, InvocationStatus, Message, WorkerId, WorkerSettings,
+    Call, Ended, Ending, Invocation, InvocationStatus, Message, WorkerId, WorkerSettings,
 };
 
 /// Between two attempts: the first pause, and the longest.
@@ -52,11 +52,18 @@ impl Shared {
         if meanwhile == Meanwhile::GoesOn {
             return self.convey(caller, parcel, None).await;
         }
-        match self.absent_callers.take_refusal(caller, &parcel.key) {
-            Some(refused) => Err(refused),
-            None => {
-                let conveyed = self.convey(caller, parcel, Some(&on_its_way));
-                self.unless_in_circle(caller, &parcel.key, conveyed).await
+        if let Some(refused) = self.absent_callers.take_refusal(caller, &parcel.key) {
+            return Err(refused);
+        }
+        loop {
+            let failure = tokio::select! {
+                biased;
+                outcome = self.convey(caller, parcel, Some(&on_its_way)) => return outcome,
+                failure = self.in_circle(caller, &parcel.key) => failure,
+            };
+            if self.withdraw(parcel).await {
+                tracing::warn!(%caller, %failure, "a call is refused");
+                return Err(failure);
             }
         }
     }
@@ -124,6 +131,14 @@ impl Shared {
                 tracing::warn!(?call, "a call that nobody waits for could not be cancelled");
             }
         }
+    }
+
+    /// Has a call of a worker of this node never begin; false if it has begun, or may have.
+    async fn withdraw(self: &Arc<Self>, parcel: &Parcel) -> bool {
+        let Ok(worker) = self.worker_called(parcel).await else { return false };
+        let withdraw = |reply| Message::Withdraw { key: parcel.key.clone(), reply };
+        let withdrawn: Result<Ended, InvokeError> = self.ask(&worker, withdraw).await;
+        withdrawn.is_ok()
     }
 
     async fn attempt_to_cancel(self: &Arc<Self>, call: &CallUnderWay) -> Result<(), Obstacle> {

@@ -107,6 +107,20 @@ impl Front {
         Taken::Done
     }
 
+    pub(super) fn withdraw(
+        &mut self,
+        recorder: &Recorder,
+        key: String,
+        reply: Reply<Result<Ended, InvokeError>>,
+    ) {
+        let Some((begun, fingerprint, callers)) = self.take_out(recorder, &key) else {
+            let state = "started or ended";
+            return drop(reply.send(Err(InvokeError::NotCancellable { key, state })));
+        };
+        let waited = Waited { key, begun, fingerprint, callers };
+        self.end_waiting(recorder, waited, Ending::Cancel, reply);
+    }
+
     /// Takes an invocation out of the queue: its entry, if it has one, and who waits for it.
     fn take_out(
         &mut self,

@@ -87,6 +87,7 @@ impl Front {
                 self.query(recorder, &key, join.map(Waiter::outside), reply).await;
             }
             Message::Cancel { key, reply } => self.cancel(recorder, key, reply).await,
+            Message::Withdraw { key, reply } => self.withdraw(recorder, key, reply),
             Message::End { key, how, reply } => return self.end(recorder, key, how, reply).await,
             Message::Inspect { reply } => {
                 let _ = reply.send(Ok(self.metadata(recorder)));

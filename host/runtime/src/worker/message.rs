@@ -163,6 +163,8 @@ pub(crate) enum Message {
     },
     /// Withdraw an accepted invocation that has not started.
     Cancel { key: String, reply: Reply<Result<(), InvokeError>> },
+    /// Take an invocation that waits for its turn out of the queue, for good; refused for any other.
+    Withdraw { key: String, reply: Reply<Result<Ended, InvokeError>> },
     /// End an invocation, however far it is.
     End { key: String, how: Ending, reply: Reply<Result<Ended, InvokeError>> },
     /// Metadata.

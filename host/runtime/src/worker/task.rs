@@ -438,7 +438,9 @@ pub(super) fn refuse(message: Message, error: &WorkerError) {
         }
         Message::Create { reply, .. } => drop(reply.send(Err(error))),
         Message::Query { reply, .. } => drop(reply.send(Err(error.into()))),
-        Message::End { reply, .. } => drop(reply.send(Err(error.into()))),
+        Message::End { reply, .. } | Message::Withdraw { reply, .. } => {
+            drop(reply.send(Err(error.into())));
+        }
         Message::Inspect { reply } => drop(reply.send(Err(error))),
         Message::Control { reply, .. }
         | Message::Adopt { reply, .. }

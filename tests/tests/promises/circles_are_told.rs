@@ -26,6 +26,7 @@ async fn outcome(relay: &Component, name: &str, key: &str) -> Value {
 /// The refusal names all the links.
 fn assert_told(result: &Value, names: &[&str]) {
     let told = result["err"].as_str().unwrap_or_else(|| panic!("no error: {result}"));
+    assert!(told.starts_with("denied: worker relay/"), "{told}");
     assert!(told.contains("would wait for ever"), "{told}");
     for name in names {
         assert!(told.contains(&format!("relay/{name} (")), "{name} is missing: {told}");

@@ -78,7 +78,7 @@ impl Shared {
         loop {
             let attempt = match self.worker_called(parcel).await {
                 Ok(worker) if worker == *caller && parcel.request.start.is_none() => {
-                    return Err(waits_for_itself(caller));
+                    return Err(waits_for_itself(parcel));
                 }
                 Ok(worker) => self.attempt(&worker, parcel, on_its_way).await,
                 Err(error) => sorted(error.into()).map(Err),
@@ -380,7 +380,8 @@ impl Pauses {
     }
 }
 
-fn waits_for_itself(caller: &WorkerId) -> CallFailure {
+fn waits_for_itself(parcel: &Parcel) -> CallFailure {
+    let caller = format!("{}/{}", parcel.request.address.component(), parcel.worker_name());
     CallFailure::Denied(format!(
         "worker {caller} would wait for itself for ever; let it send itself a message instead"
     ))

@@ -37,7 +37,7 @@ impl Shared {
                 // The others leave it to that one first.
                 let wanted = if last.key == key { LOOKS } else { LOOKS + 1 };
                 if looks >= wanted {
-                    return refusal(caller, &circle);
+                    return refusal(&circle);
                 }
             }
             seen = circle;
@@ -45,13 +45,12 @@ impl Shared {
     }
 }
 
-/// What the caller is told of the calls that wait for each other, of which the first is its own.
-fn refusal(caller: &WorkerId, circle: &[CallUnderWay]) -> CallFailure {
-    let called = |call: &CallUnderWay| {
-        let CallUnderWay { component, worker, function, .. } = call;
-        format!("{component}/{worker} ({function})")
-    };
-    let links: Vec<String> = circle.iter().map(called).collect();
+/// What a caller is told of the calls that wait for each other: the first is its own, the last calls it.
+fn refusal(circle: &[CallUnderWay]) -> CallFailure {
+    let called = |call: &CallUnderWay| format!("{}/{}", call.component, call.worker);
+    let caller = circle.last().map(called).unwrap_or_default();
+    let link = |call: &CallUnderWay| format!("{} ({})", called(call), call.function);
+    let links: Vec<String> = circle.iter().map(link).collect();
     CallFailure::Denied(format!(
         "worker {caller} would wait for ever: it calls {}; let one of them send a message instead",
         links.join(", which waits for ")

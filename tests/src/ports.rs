@@ -36,17 +36,3 @@ impl Port {
         self.number
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_that_is_taken_is_not_drawn_again() {
-        let taken: Vec<Port> = (0..200).map(|_| Port::draw()).collect();
-        for port in &taken {
-            assert!(UdpSocket::bind((Ipv4Addr::LOCALHOST, port.number())).is_err());
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).expect("for its server");
-        }
-    }
-}

@@ -331,3 +331,19 @@ fn open_log(path: &Path) -> std::fs::File {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(path);
     log.expect("the temporary directory takes a file")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+
+    use super::Port;
+
+    #[test]
+    fn a_port_that_is_taken_is_not_drawn_again() {
+        let taken: Vec<Port> = (0..200).map(|_| Port::draw()).collect();
+        for port in &taken {
+            assert!(UdpSocket::bind((Ipv4Addr::LOCALHOST, port.number())).is_err());
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).expect("for its server");
+        }
+    }
+}

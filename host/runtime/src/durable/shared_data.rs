@@ -24,14 +24,8 @@ impl WorkerState {
         request: &(impl Encode + Sync),
         live: impl Future<Output = Result<T, DataError>> + Send,
     ) -> wasmtime::Result<Reply<T>> {
-        match self.enter(Category::ReadRemote, function, request).await? {
-            Entered::Replayed(told) => Ok(told),
-            Entered::Live(ticket) => {
-                let told = tell(live.await)?;
-                self.leave(ticket, &told).await?;
-                Ok(told)
-            }
-        }
+        let entered = self.enter(Category::ReadRemote, function, request).await?;
+        self.read(entered, live).await
     }
 
     /// A call that looks at the worker's own data. Nobody learns of it by that, so nothing has to be durable before it;
@@ -42,7 +36,16 @@ impl WorkerState {
         request: &(impl Encode + Sync),
         live: impl Future<Output = Result<T, DataError>> + Send,
     ) -> wasmtime::Result<Reply<T>> {
-        match self.recorder.ask(Category::ReadRemote, function, request)? {
+        let entered = self.recorder.ask(Category::ReadRemote, function, request)?;
+        self.read(entered, live).await
+    }
+
+    async fn read<T: Encode + Sync>(
+        &mut self,
+        entered: Entered<Reply<T>>,
+        live: impl Future<Output = Result<T, DataError>> + Send,
+    ) -> wasmtime::Result<Reply<T>> {
+        match entered {
             Entered::Replayed(told) => Ok(told),
             Entered::Live(ticket) => {
                 let told = tell(live.await)?;

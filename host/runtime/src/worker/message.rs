@@ -131,7 +131,7 @@ pub(crate) struct Call {
     pub(crate) trace: Option<TraceContext>,
     /// The function was declared as read-only, so it need not wait for its turn.
     pub(crate) reads: bool,
-    /// Another worker calls, and has recorded that: where the store keeps the order of what both of them hand over, it
+    /// Another worker calls, and has recorded that, or a schedule, which records it afterwards: where the store keeps the order of what both of them hand over, it
     /// can be told what is not durable yet.
     pub(crate) by_worker: bool,
 }

@@ -62,9 +62,7 @@ impl Moment {
         let before = status.current().map_or(status.last_index.next(), |current| current.started);
         Self { created_at: status.created_at, version: status.component_version, before }
     }
-}
 
-impl Moment {
     /// The last entry of what is read.
     fn last(&self) -> Index {
         Index(self.before.get() - 1)
